@@ -1,0 +1,64 @@
+"""What has happened to a run between two looks at it. Pure: values in, a value out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbell.run import Run, Status
+
+_RANK: dict[str, int] = {Status.CREATED: 0, Status.STARTED: 1, Status.FINISHED: 2, Status.SKIPPED: 2}
+"""created < started < finished = skipped; an unknown status has no rank."""
+
+
+@dataclass(frozen=True)
+class State:
+    """The part of a run that people care about."""
+
+    status: str
+    outcome: str | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A run's state is another than the one known before; `before` is None at first sight."""
+
+    before: State | None
+    after: State
+
+
+def compare(previous: Run | None, current: Run) -> Change | None:
+    """Tell how a run's status and outcome differ from what was known of it.
+
+    None means that nobody needs to hear of it: the state is the same, or `current` is stale.
+    """
+    if previous is None:
+        return Change(before=None, after=_state(current))
+    if is_stale(previous, current) or _state(previous) == _state(current):
+        return None
+    return Change(before=_state(previous), after=_state(current))
+
+
+def is_stale(previous: Run, current: Run) -> bool:
+    """Whether `current` was read before `previous`, whichever arrived first.
+
+    A run only goes on: a status of lower rank is an old one, and so is the same status when less
+    is known of it. What has no rank is never called stale.
+    """
+    if previous.status == current.status:
+        return _knows_less(previous, current)
+    rank_before, rank_now = _RANK.get(previous.status), _RANK.get(current.status)
+    return rank_before is not None and rank_now is not None and rank_now < rank_before
+
+
+def _state(run: Run) -> State:
+    return State(run.status, run.outcome)
+
+
+def _knows_less(previous: Run, current: Run) -> bool:
+    """Whether `current` lacks a fact that `previous` had, or had counted fewer events."""
+    facts = ("outcome", "started_at", "finished_at", "reason", "reason_code")
+    if any(getattr(previous, fact) and not getattr(current, fact) for fact in facts):
+        return True
+    if previous.progress is None:
+        return False
+    return current.progress is None or current.progress.received < previous.progress.received

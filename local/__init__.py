@@ -1,0 +1,1 @@
+"""Runbell on one machine: stand-ins for the services it talks to."""
