@@ -5,6 +5,8 @@ RunbellError
 ├── RequestError                 a caller sent something wrong: says what and where
 ├── MalformedRunError            Algolia answered something that is no run: says which run and field
 ├── LostRaceError                others kept writing the same run: try again
+├── StoreUnavailableError        DynamoDB is out of reach or throttles: try again
+├── QueueUnavailableError        SQS is out of reach: the next sweep enqueues again
 ├── OutOfTimeError               the function's time is nearly over: try again with a fresh one
 ├── AlgoliaError
 │   ├── RunNotFoundError         Algolia does not know the run
@@ -68,6 +70,18 @@ class MalformedRunError(RunbellError):
 
 class LostRaceError(RunbellError):
     """Another writer saved the same run first."""
+
+    retryable = True
+
+
+class StoreUnavailableError(RunbellError):
+    """DynamoDB did not do what it was asked, after the SDK's own retries."""
+
+    retryable = True
+
+
+class QueueUnavailableError(RunbellError):
+    """SQS did not take a message, after the SDK's own retries."""
 
     retryable = True
 

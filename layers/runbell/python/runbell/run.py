@@ -19,6 +19,9 @@ from runbell.text import clip
 MAX_REASON = 8_000
 """Characters of a run's reason that are kept: a table's item holds 400 KB in all."""
 
+LARGEST_NUMBER = 2**63
+"""Numbers beyond it are no counts of anything; a table's number ends at 38 digits."""
+
 
 class Status(StrEnum):
     """The statuses that the vendor documents."""
@@ -158,7 +161,9 @@ def _text(document: Mapping[str, Any], field: str) -> str | None:
 
 def _number(document: Mapping[str, Any], field: str) -> int | None:
     value = document.get(field)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > LARGEST_NUMBER:
+        return None
+    return value
 
 
 def _progress(document: object) -> Progress | None:

@@ -1,0 +1,17 @@
+"""The queue's function: brings Slack to the state that the table holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runbell import assembly
+from runbell.observability import logger
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Deliver what a batch of the queue asks for; answer with what has to come again."""
+    return assembly.inbox().drain(event, context)

@@ -1,0 +1,190 @@
+"""The Ingestion API, asked with patience that ends before the function's time does.
+
+Hosts, headers and operations: https://www.algolia.com/doc/rest-api/ingestion.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from runbell.deadline import Deadline
+from runbell.errors import (
+    AlgoliaCredentialError,
+    AlgoliaError,
+    AlgoliaRateLimitError,
+    AlgoliaRefusedError,
+    AlgoliaUnavailableError,
+    OutOfTimeError,
+    RunNotFoundError,
+)
+from runbell.retry_after import parse_retry_after
+from runbell.run import Run, parse_run
+from runbell.secrets import AlgoliaCredentials, Secret
+from runbell.text import clip
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+
+CONNECT_TIMEOUT = 3.0
+READ_TIMEOUT = 10.0
+"""Seconds. The vendor's clients wait 25 s for each, which a Lambda has no time for."""
+
+ATTEMPTS = 4
+"""Requests for one answer, the first included."""
+
+LONGEST_BACKOFF = 8.0
+"""Seconds between two attempts, unless the vendor names a longer time."""
+
+LARGEST_ANSWER = 8 * 1024 * 1024
+"""Bytes of an answer that are read: a page of 100 runs takes about 50 KB."""
+
+LEAST_TIME = 0.5
+"""Seconds that must be left for a request to be worth making."""
+
+
+class IngestionClient:
+    """Reads runs of one connection.
+
+    One client serves many threads at once.
+
+    Args:
+        secret: The connection's credentials; read anew once when they are refused.
+        session: The pooled HTTP session.
+        base_url: Where the API is, if it isn't at the vendor's host of the region.
+        sleep: Waits for so many seconds.
+        jitter: A number from 0 to 1, new at each call.
+    """
+
+    def __init__(
+        self,
+        secret: Secret[AlgoliaCredentials],
+        session: Session,
+        *,
+        base_url: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._secret = secret
+        self._session = session
+        self._base_url = base_url
+        self._sleep = sleep
+        self._jitter = jitter
+        self.requests_made = 0
+
+    def get_run(self, run_id: str, deadline: Deadline) -> Run:
+        """Fetch a run (the vendor's getRun).
+
+        Raises:
+            RunNotFoundError: Algolia does not know it.
+            MalformedRunError: The answer is no run.
+            AlgoliaError: Any other refusal or failure, after what retries make sense.
+            OutOfTimeError: The deadline leaves no time to ask.
+            ConfigurationError: The secret is not usable.
+        """
+        return parse_run(self._get(f"/1/runs/{quote(run_id, safe='')}", deadline))
+
+    def _get(self, path: str, deadline: Deadline) -> Any:
+        """Fetch a JSON document, again while that makes sense and time is left for it."""
+        credentials = self._secret.get()
+        attempt = 1
+        while True:
+            try:
+                return self._ask(path, credentials, deadline)
+            except AlgoliaCredentialError:
+                renewed = self._secret.anew()
+                if renewed == credentials:
+                    raise
+                credentials = renewed
+            except AlgoliaError as error:
+                pause = self._pause(attempt, error.retry_after)
+                enough_time = deadline.remaining() - pause > LEAST_TIME
+                if not error.retryable or attempt >= ATTEMPTS or not enough_time:
+                    raise
+                self._sleep(pause)
+                attempt += 1
+
+    def _pause(self, attempt: int, retry_after: float | None) -> float:
+        """Seconds until the next attempt: what the vendor says, else exponential with jitter."""
+        if retry_after is not None:
+            return retry_after
+        return min(LONGEST_BACKOFF, 0.25 * 2.0**attempt) * (0.5 + 0.5 * self._jitter())
+
+    def _ask(self, path: str, credentials: AlgoliaCredentials, deadline: Deadline) -> Any:
+        """Make one request and make sense of its answer."""
+        from requests import RequestException
+        from urllib3.exceptions import HTTPError
+
+        if deadline.remaining() < LEAST_TIME:
+            raise OutOfTimeError("no time is left to ask Algolia")
+        time_left = deadline.remaining()
+        self.requests_made += 1
+        try:
+            with self._session.get(
+                (self._base_url or f"https://data.{credentials.region}.algolia.com") + path,
+                headers={
+                    "x-algolia-application-id": credentials.app_id,
+                    "x-algolia-api-key": credentials.api_key,
+                    "accept": "application/json",
+                },
+                timeout=(min(CONNECT_TIMEOUT, time_left), min(READ_TIMEOUT, time_left)),
+                allow_redirects=False,  # the key goes to the vendor's host and nowhere else
+                stream=True,  # so that a slow answer can be given up on between two pieces
+            ) as response:
+                body = _read(response, Deadline(min(READ_TIMEOUT, time_left)))
+        except (RequestException, HTTPError, OSError) as error:
+            raise AlgoliaUnavailableError(f"no answer from Algolia: {_cause(error)}") from None
+        return _make_sense(response, body, credentials)
+
+
+def _read(response: Response, deadline: Deadline) -> bytes:
+    """Read an answer's body; the session's own time-out only bounds each piece of it."""
+    body = bytearray()
+    while piece := response.raw.read1(65_536, decode_content=True):
+        body += piece
+        if len(body) > LARGEST_ANSWER:
+            raise AlgoliaUnavailableError(f"an answer of over {LARGEST_ANSWER} bytes")
+        if not deadline.remaining():
+            raise AlgoliaUnavailableError(f"an answer that takes over {READ_TIMEOUT:.0f} s")
+    return bytes(body)
+
+
+def _make_sense(response: Response, body: bytes, credentials: AlgoliaCredentials) -> Any:
+    """Turn an answer into a JSON document or an error.
+
+    What an error's body holds is not what its content type says: proxies answer in HTML.
+    """
+    status = response.status_code
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        document = None
+    if status == 200 and document is not None:
+        return document
+    if status == 200:
+        raise AlgoliaUnavailableError("Algolia answered 200 with no JSON", status=status)
+
+    word = document.get("message") if isinstance(document, dict) else None
+    said = f": {word}" if isinstance(word, str) and word else " without a word"
+    said = clip(said.replace(credentials.api_key, "•••"), 500)
+    message = f"Algolia answered {status}{said}"
+    if status in {401, 403}:
+        raise AlgoliaCredentialError(message, status=status)
+    if status == 404:
+        raise RunNotFoundError(message, status=status)
+    if status == 429:
+        wait = parse_retry_after(response.headers.get("Retry-After"))
+        raise AlgoliaRateLimitError(message, status=status, retry_after=wait)
+    if status >= 500 or status == 408:
+        wait = parse_retry_after(response.headers.get("Retry-After"))
+        raise AlgoliaUnavailableError(message, status=status, retry_after=wait)
+    raise AlgoliaRefusedError(message, status=status)
+
+
+def _cause(error: BaseException) -> str:
+    """Name what went wrong on the way, without the request's URL or headers."""
+    return type(error).__name__

@@ -1,0 +1,111 @@
+"""Where things come from: the one place that reads the environment and makes clients.
+
+Each part is made when it is first asked for and kept for the life of the function's process.
+Vendors' libraries are imported here and no earlier, since every import is paid at a cold start.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from runbell.settings import Settings
+
+if TYPE_CHECKING:
+    from runbell.inbox import Inbox
+    from runbell.outbox import Outbox
+    from runbell.secrets import Secret
+    from runbell.store import RunStore
+    from runbell.watcher import Watcher
+
+CONNECTION = "default"
+"""The connection that exists from the first deploy."""
+
+
+@cache
+def settings() -> Settings:
+    """The function's environment."""
+    return Settings(os.environ)
+
+
+@cache
+def store() -> RunStore:
+    """The table."""
+    from runbell.store import RunStore
+    from runbell.table import Table
+
+    return RunStore(
+        Table(_client("dynamodb"), settings().table_name), retention=settings().retention
+    )
+
+
+@cache
+def outbox() -> Outbox:
+    """The queue, from its sending end."""
+    from runbell.outbox import Outbox
+
+    return Outbox(_client("sqs"), settings().queue_url)
+
+
+@cache
+def watcher(connection: str = CONNECTION) -> Watcher:
+    """What looks at the runs of a connection."""
+    from requests import Session
+    from requests.adapters import HTTPAdapter
+
+    from runbell.algolia import IngestionClient
+    from runbell.secrets import Secret, parse_algolia
+    from runbell.watcher import AT_ONCE, Watcher
+
+    session = Session()
+    session.mount("https://", HTTPAdapter(pool_maxsize=AT_ONCE))
+    session.mount("http://", HTTPAdapter(pool_maxsize=AT_ONCE))
+    secret = Secret(_client("secretsmanager"), settings().algolia_secret, parse_algolia)
+    client = IngestionClient(secret, session, base_url=settings().algolia_base_url)
+    return Watcher(connection, client, store(), outbox(), settings().routing)
+
+
+@cache
+def api_token() -> Secret[str]:
+    """What callers of the HTTP API must know."""
+    from runbell.secrets import Secret, parse_api_token
+
+    return Secret(_client("secretsmanager"), settings().api_token_secret, parse_api_token)
+
+
+@cache
+def inbox() -> Inbox:
+    """The queue, from its receiving end."""
+    from runbell.inbox import Inbox
+    from runbell.notifier import Notifier
+    from runbell.outbox import DeadLetters
+    from runbell.secrets import Secret, parse_slack
+    from runbell.slack.access import SlackAccess
+
+    secret = Secret(_client("secretsmanager"), settings().slack_secret, parse_slack)
+    dead_letters = DeadLetters(_client("sqs"), settings().dead_letter_queue_url)
+    notifier = Notifier(
+        store(),
+        SlackAccess(secret, settings().slack_base_url),
+        dead_letters,
+        settings().fallback_channel,
+    )
+    return Inbox(_client("sqs"), settings().queue_url, notifier, dead_letters)
+
+
+@cache
+def _client(service: str) -> Any:
+    """A client of AWS; the SDK's own retries end long before a function does."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        config=Config(
+            connect_timeout=2,
+            read_timeout=5,
+            retries={"mode": "standard", "total_max_attempts": 4},
+            max_pool_connections=16,
+        ),
+    )

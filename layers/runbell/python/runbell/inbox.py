@@ -1,0 +1,135 @@
+"""The queue's other end: wakes handed to the notifier, and put off when their channel must wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.utilities.batch import (
+    SqsFifoPartialProcessor,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from runbell.deadline import Deadline
+from runbell.errors import OutOfTimeError, RequestError, RunbellError
+from runbell.notifier import Notifier
+from runbell.observability import logger
+from runbell.outbox import DeadLetters, parse_wake
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_sqs import SQSClient
+
+ENOUGH = 9.0
+"""Seconds that one request to Slack may take with all around it; with less, none is begun."""
+
+LONGEST_WAIT = 3_600
+"""Seconds for which a channel is put off at the most, whatever Slack says."""
+
+
+class Inbox:
+    """Works through a batch of the FIFO queue.
+
+    Args:
+        client: The boto3 client of SQS.
+        queue_url: The queue that the batch is from.
+        notifier: Does what each message asks for.
+        dead_letters: Takes what is no message of ours.
+    """
+
+    def __init__(
+        self, client: SQSClient, queue_url: str, notifier: Notifier, dead_letters: DeadLetters
+    ) -> None:
+        self._client = client
+        self._queue_url = queue_url
+        self._notifier = notifier
+        self._dead_letters = dead_letters
+
+    def drain(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Deliver what a batch asks for.
+
+        A message that can't be delivered now goes back to the queue with the rest of its group,
+        so that its channel stays in order and the other channels go on.
+
+        Returns:
+            The partial response of Lambda's event source: the messages that go back.
+        """
+        deadline = Deadline.of(context)
+        put_off: dict[str, int] = {}
+
+        def take(record: SQSRecord) -> None:
+            try:
+                self._deliver(record, deadline)
+            except RunbellError as error:
+                put_off[_group(record)] = _wait(error, _receives(record))
+                logger.warning("a channel is put off", extra=_told(record, error))
+                raise
+            except Exception as error:
+                put_off[_group(record)] = _wait(error, _receives(record))
+                logger.exception("a message failed in an unforeseen way", extra=_told(record, error))
+                raise
+
+        processor = SqsFifoPartialProcessor(skip_group_on_error=True)
+        response = process_partial_response(
+            event, take, processor, context, raise_on_entire_batch_failure=False
+        )
+        self._put_off([SQSRecord(record) for record in event["Records"]], response, put_off)
+        return dict(response)
+
+    def _deliver(self, record: SQSRecord, deadline: Deadline) -> None:
+        if deadline.remaining() < ENOUGH:
+            raise OutOfTimeError("the batch is carried on by the next invocation")
+        try:
+            wake = parse_wake(record.body)
+        except RequestError as error:
+            logger.error("a queue message makes no sense", extra=_told(record, error))
+            self._dead_letters.bury(record.body, _group(record), str(error))
+            return
+        self._notifier.deliver(wake)
+
+    def _put_off(
+        self, records: list[SQSRecord], response: Any, put_off: dict[str, int]
+    ) -> None:
+        """Say when what goes back to the queue may come again; a group comes again as one."""
+        back = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
+        entries = [
+            {
+                "Id": str(number),
+                "ReceiptHandle": record.receipt_handle,
+                "VisibilityTimeout": put_off.get(_group(record), 0),
+            }
+            for number, record in enumerate(records)
+            if record.message_id in back
+        ]
+        if entries:
+            self._client.change_message_visibility_batch(
+                QueueUrl=self._queue_url,
+                Entries=entries,  # type: ignore[arg-type]
+            )
+
+
+def _wait(error: Exception, receives: int) -> int:
+    """Seconds until a channel is tried again: what Slack says, else longer each time."""
+    if isinstance(error, OutOfTimeError):
+        return 0
+    asked = error.retry_after if isinstance(error, RunbellError) else None
+    if asked is not None:
+        return min(LONGEST_WAIT, int(asked) + 1)
+    return min(300, 2 ** min(receives, 9))
+
+
+def _group(record: SQSRecord) -> str:
+    return record.attributes.message_group_id or ""
+
+
+def _receives(record: SQSRecord) -> int:
+    return int(record.attributes.approximate_receive_count or 1)
+
+
+def _told(record: SQSRecord, error: Exception) -> dict[str, Any]:
+    return {
+        "group": _group(record),
+        "receives": _receives(record),
+        "error": type(error).__name__,
+        "cause": str(error),
+    }

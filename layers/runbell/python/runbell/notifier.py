@@ -1,0 +1,201 @@
+"""Brings Slack to the state that the table holds, one run and channel at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from runbell.errors import (
+    ConfigurationError,
+    RunbellError,
+    SlackCredentialError,
+    SlackDestinationError,
+    SlackError,
+    SlackPayloadError,
+    SlackUpdateError,
+)
+from runbell.items import Delivery, HistoryEntry, RunItem
+from runbell.observability import logger
+from runbell.outbox import DeadLetters, Wake, group_of
+from runbell.rules import Kind
+from runbell.slack import messages
+from runbell.slack.access import SlackAccess
+from runbell.slack.messages import Message
+from runbell.slack.messenger import Messenger, Place
+from runbell.store import RunStore
+
+MUST_BE_SEEN = frozenset({Kind.FAILED})
+"""What an edit is too quiet for: it is told in a reply that the channel sees."""
+
+
+class Notifier:
+    """Makes a run's message match its item, however often it is asked to.
+
+    Args:
+        store: What is to be told, and what has been.
+        slack: The way into Slack.
+        dead_letters: Where announcements go that can never succeed.
+        fallback_channel: Where people are told of those, if anywhere.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        slack: SlackAccess,
+        dead_letters: DeadLetters,
+        fallback_channel: str | None = None,
+    ) -> None:
+        self._store = store
+        self._slack = slack
+        self._dead_letters = dead_letters
+        self._fallback_channel = fallback_channel
+
+    def deliver(self, wake: Wake) -> None:
+        """Tell a channel what it has not been told of a run.
+
+        Returns when nothing is left to be done, or when it can't be done by trying again: then
+        the dead-letter queue has it.
+
+        Raises:
+            SlackError: Slack did not take it for now; the same call later goes on from there.
+            ConfigurationError: The secret is not usable.
+            StoreUnavailableError, QueueUnavailableError: The same call later goes on from there.
+        """
+        item = self._store.get(wake.connection, wake.run_id)
+        if item.channel != wake.channel:
+            logger.info("a run has moved to another channel", extra={"run_id": wake.run_id})
+            return
+        if item.test:
+            self._deliver_test(item)
+            return
+        if not _is_behind(item):
+            return
+        try:
+            self._with_messenger(wake, self._reconcile)
+        except (SlackDestinationError, SlackPayloadError) as error:
+            self._give_up(wake, error)
+
+    def _with_messenger(self, wake: Wake, act: Callable[[RunItem, Messenger], None]) -> None:
+        """Do something on Slack, once more with the secret read anew when it is refused."""
+        try:
+            act(self._store.get(wake.connection, wake.run_id), self._slack.messenger())
+        except SlackCredentialError:
+            renewed = self._slack.renewed()
+            if renewed is None:
+                raise
+            logger.info("the secret SLACK has been replaced, going on with the new one")
+            act(self._store.get(wake.connection, wake.run_id), renewed)
+
+    def _reconcile(self, item: RunItem, slack: Messenger) -> None:
+        if not slack.can_edit:
+            self._post_each_change(item, slack)
+        elif item.delivery.ts is None:
+            self._post_anew(item, slack)
+        else:
+            try:
+                self._bring_up_to_date(item, slack)
+            except SlackUpdateError as error:
+                logger.info("a message is gone", extra={"run_id": item.run_id, "cause": error.code})
+                self._post_anew(item, slack)
+
+    def _post_anew(self, item: RunItem, slack: Messenger) -> None:
+        """Post the run's message, which tells its whole story."""
+        place = _post(slack, item, messages.run_message(item))
+        delivery = Delivery(place.channel_id, place.ts, told=len(item.history), shown=item.version)
+        self._store.record_delivery(item, delivery, settled=True)
+
+    def _bring_up_to_date(self, item: RunItem, slack: Messenger) -> None:
+        """Edit the run's message, and reply with what an edit is too quiet for."""
+        delivery = item.delivery
+        place = Place(delivery.channel_id, delivery.ts)
+        message = messages.run_message(item)
+        try:
+            slack.edit(place, message)
+        except SlackPayloadError as error:
+            _log_plain(item, error)
+            slack.edit(place, messages.plain(message))
+        for entry in _untold(item):
+            if entry.kind in MUST_BE_SEEN:
+                reply = messages.change_message(item, entry, is_reply=True)
+                _post(slack, item, reply, thread=delivery.ts)
+                # Written down at once, so that a crash repeats this reply at the most.
+                delivery = replace(delivery, told=entry.number)
+                self._store.record_delivery(item, delivery, settled=False)
+        delivery = replace(delivery, told=len(item.history), shown=item.version, error=None)
+        self._store.record_delivery(item, delivery, settled=True)
+
+    def _post_each_change(self, item: RunItem, slack: Messenger) -> None:
+        """Post a message for every change: what a webhook has posted can't be edited."""
+        delivery = item.delivery
+        for entry in _untold(item):
+            _post(slack, item, messages.change_message(item, entry, is_reply=False))
+            delivery = replace(delivery, told=entry.number)
+            self._store.record_delivery(item, delivery, settled=False)
+        delivery = replace(delivery, told=len(item.history), shown=item.version, error=None)
+        self._store.record_delivery(item, delivery, settled=True)
+
+    def _give_up(self, wake: Wake, error: SlackError) -> None:
+        """Lay away what Slack will never take, and tell people elsewhere if there is a place."""
+        item = self._store.get(wake.connection, wake.run_id)
+        logger.error(
+            "an announcement can't be delivered",
+            extra={"run_id": wake.run_id, "channel": wake.channel, "cause": error.code},
+        )
+        if self._fallback_channel and self._fallback_channel != wake.channel:
+            message = messages.misrouted(messages.run_message(item), wake.channel, error.code)
+            elsewhere = replace(item, channel=self._fallback_channel)
+            try:
+                _post(self._slack.messenger(), elsewhere, message)
+            except (SlackDestinationError, SlackPayloadError) as second:
+                logger.error("the fallback channel refuses too", extra={"cause": second.code})
+        self._dead_letters.bury(wake.body(), group_of(wake.channel), error.code)
+        delivery = replace(item.delivery, error=error.code)
+        self._store.record_delivery(item, delivery, settled=True)
+
+    def _deliver_test(self, item: RunItem) -> None:
+        """Post a test message once and write down what Slack said, whatever it was."""
+        if item.delivery != Delivery():
+            return
+
+        def post(item: RunItem, slack: Messenger) -> None:
+            place = _post(slack, item, messages.test_message(item.run_id))
+            delivery = Delivery(place.channel_id, place.ts, shown=item.version)
+            self._store.record_delivery(item, delivery, settled=True)
+
+        wake = Wake.of(item)
+        try:
+            self._with_messenger(wake, post)
+        except (SlackError, ConfigurationError) as error:
+            word = error.code if isinstance(error, SlackError) else str(error)
+            self._store.record_delivery(item, Delivery(error=word), settled=True)
+
+
+def _post(
+    slack: Messenger, item: RunItem, message: Message, *, thread: str | None = None
+) -> Place:
+    """Post a message; one whose form Slack refuses goes out in plain words."""
+    channel = item.channel or ""
+    try:
+        return slack.post(channel, message, thread=thread)
+    except SlackPayloadError as error:
+        _log_plain(item, error)
+        return slack.post(channel, messages.plain(message), thread=thread)
+
+
+def _untold(item: RunItem) -> list[HistoryEntry]:
+    """The changes that the run's channel is still to be told, in order."""
+    return [e for e in item.history if e.announced and e.number > item.delivery.told]
+
+
+def _is_behind(item: RunItem) -> bool:
+    """Whether the run's channel shows less than the item holds."""
+    if item.delivery.ts is None and not _untold(item):
+        return item.pending_since is not None
+    return item.delivery.shown < item.version or bool(_untold(item))
+
+
+def _log_plain(item: RunItem, error: RunbellError) -> None:
+    logger.warning(
+        "Slack refuses the form of a message, so it goes out as plain text",
+        extra={"run_id": item.run_id, "cause": str(error)},
+    )

@@ -1,0 +1,179 @@
+"""The way from the table to the queue: naming the runs that notify has to look at."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from runbell.errors import QueueUnavailableError, RequestError
+from runbell.items import RunItem
+from runbell.store import Pending
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+BATCH = 10
+"""Messages that SQS takes in one request."""
+
+LONGEST_GROUP = 128
+"""Characters of a message group's ID, all of them ASCII."""
+
+
+@dataclass(frozen=True)
+class Wake:
+    """The word that a run's message in a channel may be behind its item.
+
+    It only names the run: who receives it reads the item, so one that comes late, twice or never
+    does no harm.
+    """
+
+    connection: str
+    run_id: str
+    version: int
+    channel: str
+
+    @classmethod
+    def of(cls, subject: RunItem | Pending) -> Wake:
+        """The word for one run."""
+        return cls(subject.connection, subject.run_id, subject.version, subject.channel or "")
+
+    def body(self) -> str:
+        """Write it as a queue message."""
+        return json.dumps(
+            {
+                "connection": self.connection,
+                "runID": self.run_id,
+                "version": self.version,
+                "channel": self.channel,
+            },
+            ensure_ascii=False,
+        )
+
+
+def parse_wake(body: str) -> Wake:
+    """Read a queue message.
+
+    Raises:
+        RequestError: It is none of ours.
+    """
+    try:
+        document: Any = json.loads(body)
+        wake = Wake(
+            document["connection"], document["runID"], document["version"], document["channel"]
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise RequestError(f"is no message of this queue: {error!r}", "body") from None
+    if not all(isinstance(text, str) for text in (wake.connection, wake.run_id, wake.channel)):
+        raise RequestError("names no run", "body")
+    return wake
+
+
+class Outbox:
+    """Puts wakes on the FIFO queue, those of one channel in one group.
+
+    Args:
+        client: The boto3 client of SQS.
+        queue_url: The queue that notify drains.
+    """
+
+    def __init__(self, client: SQSClient, queue_url: str) -> None:
+        self._client = client
+        self._queue_url = queue_url
+
+    def enqueue(self, wakes: Iterable[Wake], *, sweep: str = "") -> int:
+        """Put wakes on the queue, ten a request.
+
+        Args:
+            wakes: Which runs.
+            sweep: What tells one sweep from others. Without it a run's version is taken once in
+                five minutes, however often it is enqueued.
+
+        Returns:
+            How many the queue took.
+
+        Raises:
+            QueueUnavailableError: It did not take one of them. What is not taken stays pending in
+                the table, and the next sweep enqueues it.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        taken = 0
+        for batch in _batches(wakes):
+            try:
+                answer = self._client.send_message_batch(
+                    QueueUrl=self._queue_url,
+                    Entries=[
+                        {
+                            "Id": str(number),
+                            "MessageBody": wake.body(),
+                            "MessageGroupId": group_of(wake.channel),
+                            "MessageDeduplicationId": _identity(wake, sweep),
+                        }
+                        for number, wake in enumerate(batch)
+                    ],
+                )
+            except (BotoCoreError, ClientError) as error:
+                raise QueueUnavailableError(f"the queue took nothing: {error}") from error
+            if failed := answer.get("Failed"):
+                raise QueueUnavailableError(f"the queue refused {len(failed)}: {failed[0]['Code']}")
+            taken += len(batch)
+        return taken
+
+
+class DeadLetters:
+    """Keeps the messages that can never succeed, each with why.
+
+    Args:
+        client: The boto3 client of SQS.
+        queue_url: The dead-letter queue.
+    """
+
+    def __init__(self, client: SQSClient, queue_url: str) -> None:
+        self._client = client
+        self._queue_url = queue_url
+
+    def bury(self, body: str, group: str, cause: str) -> None:
+        """Lay a queue message away.
+
+        Args:
+            body: The message as it was received.
+            group: Its message group.
+            cause: Why it can't succeed; found in the message's attribute `cause`.
+
+        Raises:
+            QueueUnavailableError: The queue did not take it.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._client.send_message(
+                QueueUrl=self._queue_url,
+                MessageBody=body,
+                MessageGroupId=group,
+                MessageDeduplicationId=hashlib.sha256((body + cause).encode()).hexdigest(),
+                MessageAttributes={"cause": {"DataType": "String", "StringValue": cause}},
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise QueueUnavailableError(f"the dead-letter queue took nothing: {error}") from error
+
+
+def group_of(channel: str) -> str:
+    """Name the message group of a channel: its name, percent-encoded where it is not ASCII."""
+    return quote(channel, safe="#@:+=,()!*'&$;")[:LONGEST_GROUP]
+
+
+def _identity(wake: Wake, sweep: str) -> str:
+    """What SQS tells messages apart by."""
+    parts = json.dumps([wake.connection, wake.run_id, wake.version, wake.channel, sweep])
+    return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def _batches(wakes: Iterable[Wake]) -> Iterator[list[Wake]]:
+    remaining = iter(wakes)
+    while batch := list(islice(remaining, BATCH)):
+        yield batch

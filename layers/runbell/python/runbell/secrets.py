@@ -1,0 +1,176 @@
+"""The credentials, read from Secrets Manager and remembered for a while."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from runbell.errors import ConfigurationError
+from runbell.settings import checked_url
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+PLACEHOLDER = "REPLACE_ME"
+"""What the template puts in place of every credential that only a person can give."""
+
+REGIONS = ("us", "eu")
+
+REMEMBERED = 300.0
+"""Seconds for which a secret is not read again."""
+
+SETTLING = 5.0
+"""Seconds for which a secret is not read anew, however often it is refused."""
+
+
+@dataclass(frozen=True)
+class AlgoliaCredentials:
+    """What the Ingestion API asks for."""
+
+    app_id: str
+    region: str
+    api_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SlackCredentials:
+    """A bot token or the URL of an incoming webhook: one of the two."""
+
+    bot_token: str | None = field(default=None, repr=False)
+    webhook_url: str | None = field(default=None, repr=False)
+
+
+T = TypeVar("T")
+
+
+class Secret(Generic[T]):
+    """One secret and how to read it.
+
+    Args:
+        client: The boto3 client of Secrets Manager.
+        arn: Which secret.
+        parse: Turns its text into credentials; raises ConfigurationError when it can't.
+        clock: Seconds that only ever go on.
+    """
+
+    def __init__(
+        self,
+        client: SecretsManagerClient,
+        arn: str,
+        parse: Callable[[str], T],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._arn = arn
+        self._parse = parse
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: tuple[float, T] | None = None
+
+    def get(self) -> T:
+        """Give the credentials, from memory for up to five minutes.
+
+        Raises:
+            ConfigurationError: The secret can't be read, or is not what it should be.
+        """
+        return self._read(older_than=REMEMBERED)
+
+    def anew(self) -> T:
+        """Read the secret again, because what it held was refused.
+
+        Many refusals at once lead to one reading.
+
+        Raises:
+            ConfigurationError: As for `get`.
+        """
+        return self._read(older_than=SETTLING)
+
+    def _read(self, older_than: float) -> T:
+        with self._lock:
+            if self._known and self._clock() - self._known[0] < older_than:
+                return self._known[1]
+            value = self._parse(self._text())
+            self._known = (self._clock(), value)
+            return value
+
+    def _text(self) -> str:
+        from botocore.exceptions import ClientError
+
+        try:
+            answer = self._client.get_secret_value(SecretId=self._arn)
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            if code not in {"ResourceNotFoundException", "AccessDeniedException"}:
+                raise
+            raise ConfigurationError(f"the secret {self._arn} can't be read: {code}") from None
+        return answer.get("SecretString", "")
+
+
+def parse_algolia(text: str) -> AlgoliaCredentials:
+    """Read the secret ALGOLIA: {app_id, api_key, region}."""
+    document = _object("ALGOLIA", text, '{"app_id": …, "api_key": …, "region": "us" or "eu"}')
+    region = _entry("ALGOLIA", document, "region")
+    if region not in REGIONS:
+        raise ConfigurationError(f"the secret ALGOLIA has the region {region!r}: use us or eu")
+    return AlgoliaCredentials(
+        app_id=_header(_entry("ALGOLIA", document, "app_id"), "app_id"),
+        api_key=_header(_entry("ALGOLIA", document, "api_key"), "api_key"),
+        region=region,
+    )
+
+
+def parse_slack(text: str) -> SlackCredentials:
+    """Read the secret SLACK: {bot_token} or {webhook_url}."""
+    document = _object("SLACK", text, '{"bot_token": …} or {"webhook_url": …}')
+    given = [name for name in ("bot_token", "webhook_url") if document.get(name)]
+    if len(given) != 1:
+        raise ConfigurationError(
+            "the secret SLACK needs either bot_token or webhook_url, and not both"
+        )
+    value = _entry("SLACK", document, given[0])
+    if given[0] == "bot_token":
+        return SlackCredentials(bot_token=_header(value, "bot_token"))
+    return SlackCredentials(webhook_url=checked_url("the secret SLACK's webhook_url", value))
+
+
+def parse_api_token(text: str) -> str:
+    """Read the secret API TOKEN: the bearer token itself."""
+    token = text.strip()
+    if len(token) < 16:
+        raise ConfigurationError(
+            "the secret API TOKEN is shorter than 16 characters: put a long random one"
+        )
+    return token
+
+
+def _object(secret: str, text: str, form: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"the secret {secret} is no JSON object: put {form}")
+    return document
+
+
+def _entry(secret: str, document: dict[str, Any], name: str) -> str:
+    value = document.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"the secret {secret} lacks {name}, which must be a string")
+    if PLACEHOLDER in value:
+        raise ConfigurationError(
+            f"the secret {secret} still holds the placeholder for {name}: "
+            "put the real one with `aws secretsmanager put-secret-value`"
+        )
+    return value.strip()
+
+
+def _header(value: str, name: str) -> str:
+    """Refuse what could not be sent as an HTTP header, without showing it."""
+    if not value.isascii() or not value.isprintable():
+        raise ConfigurationError(f"{name} holds characters that no HTTP header can carry")
+    return value

@@ -1,0 +1,133 @@
+"""What the deployment tells a function through its environment, read once and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from runbell.errors import ConfigurationError
+from runbell.rules import Routing
+
+NOTIFIABLE = ("created", "started", "succeeded", "failed", "skipped", "recovered", "stalled")
+"""What `NotifyOn` and a watch's `notifyOn` may name."""
+
+_LOOPBACK = re.compile(r"^(localhost|127(\.\d{1,3}){3}|::1)$")
+
+
+class Settings:
+    """A function's environment, each value checked when it is asked for.
+
+    A function is given only what it needs, so what is missing is an error only for the one who
+    asks.
+
+    Args:
+        environment: Names and values, as `os.environ` has them.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    @property
+    def table_name(self) -> str:
+        return self._required("TABLE_NAME")
+
+    @property
+    def queue_url(self) -> str:
+        return self._required("QUEUE_URL")
+
+    @property
+    def dead_letter_queue_url(self) -> str:
+        return self._required("DEAD_LETTER_QUEUE_URL")
+
+    @property
+    def algolia_secret(self) -> str:
+        return self._required("ALGOLIA_SECRET_ARN")
+
+    @property
+    def slack_secret(self) -> str:
+        return self._required("SLACK_SECRET_ARN")
+
+    @property
+    def api_token_secret(self) -> str:
+        return self._required("API_TOKEN_SECRET_ARN")
+
+    @property
+    def algolia_base_url(self) -> str | None:
+        return checked_url("ALGOLIA_BASE_URL", self._environment.get("ALGOLIA_BASE_URL", ""))
+
+    @property
+    def slack_base_url(self) -> str | None:
+        return checked_url("SLACK_BASE_URL", self._environment.get("SLACK_BASE_URL", ""))
+
+    @property
+    def fallback_channel(self) -> str | None:
+        return self._environment.get("FALLBACK_CHANNEL", "").strip() or None
+
+    @property
+    def routing(self) -> Routing:
+        """Where announcements go unless a watch says otherwise."""
+        return Routing(
+            channel=self._required("SLACK_CHANNEL"),
+            notify_on=parse_notify_on("NOTIFY_ON", self._required("NOTIFY_ON")),
+        )
+
+    @property
+    def retention(self) -> timedelta:
+        """How long the table remembers a run after it last changed."""
+        text = self._required("RETENTION_DAYS")
+        if not text.isdecimal() or not 1 <= int(text) <= 3650:
+            raise ConfigurationError(f"RETENTION_DAYS is {text!r}: give whole days from 1 to 3650")
+        return timedelta(days=int(text))
+
+    def _required(self, name: str) -> str:
+        value = self._environment.get(name, "").strip()
+        if not value:
+            raise ConfigurationError(
+                f"the environment variable {name} is not set: the template sets it on deploy"
+            )
+        return value
+
+
+def parse_notify_on(name: str, text: str) -> frozenset[str]:
+    """Read a comma-separated list of the changes that people want to hear of.
+
+    Raises:
+        ConfigurationError: One of them is none that Runbell knows.
+    """
+    kinds = [kind for part in text.split(",") if (kind := part.strip())]
+    for kind in kinds:
+        if kind not in NOTIFIABLE:
+            raise ConfigurationError(
+                f"{name} names {kind!r}: the choices are {', '.join(NOTIFIABLE)}"
+            )
+    return frozenset(kinds)
+
+
+def checked_url(name: str, url: str) -> str | None:
+    """Hold a URL that credentials are sent to against the one rule for them.
+
+    It is https, or http on loopback, where stand-ins for the vendors live. Empty means None: the
+    vendor's own.
+
+    Raises:
+        ConfigurationError: It is anything else. The message leaves the URL's path out, since the
+            path of an incoming webhook is a secret.
+    """
+    url = url.strip()
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        raise ConfigurationError(f"{name} is no URL") from None
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigurationError(f"{name} may hold a scheme, a host, a port and a path only")
+    if host and (parts.scheme == "https" or (parts.scheme == "http" and _LOOPBACK.match(host))):
+        return url.rstrip("/")
+    raise ConfigurationError(
+        f"{name} is refused: it must start with https:// (plain http:// is for loopback only)"
+    )

@@ -1,0 +1,1 @@
+"""How announcements look on Slack and how they get there."""

@@ -1,0 +1,69 @@
+"""The way into Slack that the secret opens: a bot or an incoming webhook."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from runbell.secrets import Secret, SlackCredentials
+from runbell.slack.messenger import TIMEOUT, BotMessenger, Messenger, WebhookMessenger
+
+
+class SlackAccess:
+    """Makes messengers of what the secret holds.
+
+    Args:
+        secret: The secret SLACK.
+        base_url: Where Slack's Web API is, if it isn't at slack.com. A URL without a path means
+            the API below `/api/`, as on slack.com.
+    """
+
+    def __init__(self, secret: Secret[SlackCredentials], base_url: str | None = None) -> None:
+        self._secret = secret
+        self._base_url = base_url
+        self._made: tuple[SlackCredentials, Messenger] | None = None
+
+    def messenger(self) -> Messenger:
+        """Give the way into Slack.
+
+        Raises:
+            ConfigurationError: The secret is not usable.
+        """
+        return self._for(self._secret.get())
+
+    def renewed(self) -> Messenger | None:
+        """Read the secret anew after a refusal; None when it holds what was refused.
+
+        Raises:
+            ConfigurationError: The secret is not usable.
+        """
+        refused = self._made[0] if self._made else None
+        credentials = self._secret.anew()
+        return None if credentials == refused else self._for(credentials)
+
+    def _for(self, credentials: SlackCredentials) -> Messenger:
+        if self._made is None or self._made[0] != credentials:
+            self._made = (credentials, self._make(credentials))
+        return self._made[1]
+
+    def _make(self, credentials: SlackCredentials) -> Messenger:
+        if credentials.webhook_url:
+            from slack_sdk.webhook import WebhookClient
+
+            return WebhookMessenger(
+                WebhookClient(credentials.webhook_url, timeout=TIMEOUT, retry_handlers=[])
+            )
+        from slack_sdk import WebClient
+
+        return BotMessenger(
+            WebClient(
+                credentials.bot_token,
+                base_url=_api(self._base_url or "https://slack.com"),
+                timeout=TIMEOUT,
+                retry_handlers=[],
+            )
+        )
+
+
+def _api(url: str) -> str:
+    """The URL below which Slack's methods are found."""
+    return f"{url}/" if urlsplit(url).path.strip("/") else f"{url}/api/"

@@ -1,0 +1,261 @@
+"""Looks at runs: fetch, compare, commit, enqueue."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+
+from runbell.algolia import IngestionClient
+from runbell.changes import Change, compare, is_stale
+from runbell.deadline import Deadline
+from runbell.errors import (
+    ConfigurationError,
+    LostRaceError,
+    OutOfTimeError,
+    QueueUnavailableError,
+    RunbellError,
+    RunNotFoundError,
+)
+from runbell.items import HistoryEntry, RunItem
+from runbell.observability import logger
+from runbell.outbox import Outbox, Wake
+from runbell.rules import Routing, announce, kind_of
+from runbell.run import Run, instant
+from runbell.store import RunStore, timestamp
+
+LOST_RACES = 25
+"""Races lost in a row before a check gives up. Whoever wins one has saved the same news, so a
+loser compares once more and finds nothing left to do."""
+
+AT_ONCE = 8
+"""Runs that a tick fetches side by side."""
+
+SWEPT_AGAIN_AFTER = timedelta(minutes=2)
+"""For how long a sweep leaves to the queue what an earlier one has enqueued."""
+
+UNKNOWN_FOR = timedelta(hours=1)
+"""How long a watched run may be unknown to Algolia before it is looked at no more."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What came of one look at a run.
+
+    Args:
+        item: The run's item after it.
+        previous: What was known of the run before; None at first sight.
+        change: What people may want to hear; None when there was nothing, or another check of the
+            same moment was first.
+        queued: Whether the queue holds a word of it by now.
+        stale: Whether what was fetched was older than what is known.
+    """
+
+    item: RunItem
+    previous: Run | None
+    change: Change | None
+    queued: bool
+    stale: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a tick did.
+
+    Args:
+        checked: Runs that were fetched and compared.
+        changed: Those with another status or outcome than known before.
+        enqueued: Words put on the queue, those of the sweep included.
+        stale: Reads that were older than what is known.
+        failed: Runs that could not be looked at; each has its line in the log.
+        skipped: Runs that the time did not suffice for; the next tick looks at them.
+        requests: Requests made to Algolia.
+    """
+
+    checked: int = 0
+    changed: int = 0
+    enqueued: int = 0
+    stale: int = 0
+    failed: int = 0
+    skipped: int = 0
+    requests: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name."""
+        return asdict(self)
+
+
+class Watcher:
+    """Looks at the runs of one connection.
+
+    Args:
+        connection: The connection's name.
+        client: Reads its runs.
+        store: Remembers them.
+        outbox: Wakes notify.
+        routing: Where announcements go unless a run's watch says otherwise.
+        now: The time of day.
+    """
+
+    def __init__(
+        self,
+        connection: str,
+        client: IngestionClient,
+        store: RunStore,
+        outbox: Outbox,
+        routing: Routing,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._connection = connection
+        self._client = client
+        self._store = store
+        self._outbox = outbox
+        self._routing = routing
+        self._now = now
+
+    def check(self, run_id: str, deadline: Deadline) -> Check:
+        """Look at one run now.
+
+        Raises:
+            RunNotFoundError: Algolia does not know it.
+            AlgoliaError, MalformedRunError: Algolia gave no run.
+            ConfigurationError: A setting or a secret is not usable.
+            StoreUnavailableError, LostRaceError: The table did not take it; nothing was announced.
+            OutOfTimeError: The deadline leaves no time to ask.
+        """
+        return self._compare_and_commit(self._client.get_run(run_id, deadline))
+
+    def tick(self, deadline: Deadline) -> Report:
+        """Enqueue again what is pending, then look at every watched run that has not ended."""
+        swept = self.sweep()
+        return self.check_all(self._store.active(self._connection), deadline, swept)
+
+    def check_all(self, run_ids: Iterable[str], deadline: Deadline, swept: int = 0) -> Report:
+        """Look at many runs, side by side; one that fails leaves the others alone.
+
+        Raises:
+            ConfigurationError: A setting or a secret is not usable, so none can be looked at.
+            StoreUnavailableError: The table could not tell which runs there are.
+        """
+        due = list(dict.fromkeys(run_ids))
+        random.shuffle(due)  # noqa: S311 (when time runs out, it is not always the same ones)
+        before = self._client.requests_made
+        tally: Counter[str] = Counter(enqueued=swept)
+        if due:
+            with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(due))) as pool:
+                for outcome in pool.map(lambda run_id: self._look(run_id, deadline), due):
+                    tally += outcome
+        return Report(**tally, requests=self._client.requests_made - before)
+
+    def sweep(self) -> int:
+        """Enqueue again whatever was committed and has not been delivered.
+
+        Returns:
+            How many words the queue took. A queue out of reach is logged: the next sweep goes on.
+        """
+        sweep_id = uuid.uuid4().hex
+        enqueued = 0
+        for pending in self._store.pending(self._connection):
+            try:
+                enqueued += self._outbox.enqueue([Wake.of(pending)], sweep=sweep_id)
+            except QueueUnavailableError as error:
+                logger.warning("the sweep stops, the next one goes on", extra=_told(error))
+                break
+            self._store.postpone(pending, by=SWEPT_AGAIN_AFTER)
+        if enqueued:
+            logger.info("the sweep enqueued what was pending", extra={"enqueued": enqueued})
+        return enqueued
+
+    def _look(self, run_id: str, deadline: Deadline) -> Counter[str]:
+        """Check one of many runs and count what came of it."""
+        try:
+            check = self._check_or_retire(run_id, deadline)
+        except ConfigurationError:
+            raise
+        except OutOfTimeError:
+            return Counter(skipped=1)
+        except RunbellError as error:
+            logger.error("a run can't be looked at", extra={"run_id": run_id, **_told(error)})
+            return Counter(failed=1)
+        return Counter(
+            checked=1,
+            changed=int(check.change is not None),
+            enqueued=int(check.queued),
+            stale=int(check.stale),
+        )
+
+    def _compare_and_commit(self, run: Run) -> Check:
+        """Save what is new about a run, once, however many do so at the same time."""
+        for _ in range(LOST_RACES):
+            item = self._store.get(self._connection, run.run_id)
+            known = item.snapshot
+            if known is not None and is_stale(known, run):
+                logger.info("a stale read is left aside", extra={"run_id": run.run_id})
+                return Check(item, known, None, queued=False, stale=True)
+            if known == run:
+                if item.active and run.is_terminal:  # watched at the moment of its end
+                    self._store.retire(self._connection, run.run_id)
+                return Check(item, known, None, queued=False)
+            try:
+                return self._commit(item, run)
+            except LostRaceError:
+                continue
+        raise LostRaceError(f"run {run.run_id} was saved by others {LOST_RACES} times in a row")
+
+    def _commit(self, item: RunItem, run: Run) -> Check:
+        change = compare(item.snapshot, run)
+        entry: HistoryEntry | None = None
+        announce_in: str | None = None
+        if change is not None:
+            announcement = announce(change, self._routing.with_watch(item.watch))
+            entry = HistoryEntry(
+                number=len(item.history) + 1,
+                kind=kind_of(change.after),
+                status=change.after.status,
+                outcome=change.after.outcome,
+                at=timestamp(self._now()),
+                announced=announcement is not None,
+            )
+            announce_in = announcement.channel if announcement else None
+        if announce_in is None and (item.pending_since or item.deliveries):
+            announce_in = item.channel  # nothing new to tell, but a message to keep true
+        saved = self._store.commit(item, run, entry, announce_in=announce_in)
+        queued = announce_in is not None and self._enqueue(saved)
+        if change is not None:
+            logger.info(
+                "a run has changed",
+                extra={"run_id": run.run_id, "kind": kind_of(change.after), "queued": queued},
+            )
+        return Check(saved, item.snapshot, change, queued=queued)
+
+    def _enqueue(self, item: RunItem) -> bool:
+        try:
+            self._outbox.enqueue([Wake.of(item)])
+        except QueueUnavailableError as error:
+            logger.warning(
+                "the next sweep has to enqueue a run",
+                extra={"run_id": item.run_id, **_told(error)},
+            )
+            return False
+        return True
+
+    def _check_or_retire(self, run_id: str, deadline: Deadline) -> Check:
+        """Check a run; one that Algolia has not known for long is looked at no more."""
+        try:
+            return self.check(run_id, deadline)
+        except RunNotFoundError:
+            item = self._store.get(self._connection, run_id)
+            since = instant(item.updated_at or item.watched_since)
+            if item.active and since and self._now() - since > UNKNOWN_FOR:
+                self._store.retire(self._connection, run_id)
+                logger.error("a run is unknown for long, its watch ends", extra={"run_id": run_id})
+            raise
+
+
+def _told(error: Exception) -> dict[str, str]:
+    return {"error": type(error).__name__, "cause": str(error)}
