@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from runbell.store import RunStore
     from runbell.watcher import Watcher
 
-CONNECTION = "default"
-"""The connection that exists from the first deploy."""
-
 
 @cache
 def settings() -> Settings:
@@ -49,7 +46,7 @@ def outbox() -> Outbox:
 
 
 @cache
-def watcher(connection: str = CONNECTION) -> Watcher:
+def watcher(connection: str) -> Watcher:
     """What looks at the runs of a connection."""
     from requests import Session
     from requests.adapters import HTTPAdapter

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 from runbell.run import Run, Status
 
-_RANK: dict[str, int] = {Status.CREATED: 0, Status.STARTED: 1, Status.FINISHED: 2, Status.SKIPPED: 2}
+_RANK: dict[str, int] = {
+    Status.CREATED: 0,
+    Status.STARTED: 1,
+    Status.FINISHED: 2,
+    Status.SKIPPED: 2,
+}
 """created < started < finished = skipped; an unknown status has no rank."""
 
 

@@ -1,4 +1,4 @@
-"""Where a listing goes on: a table's key, made opaque for the caller and checked when it returns."""
+"""Where a listing goes on: a table's key, made opaque, and checked when it comes back."""
 
 from __future__ import annotations
 

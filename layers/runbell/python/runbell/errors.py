@@ -44,12 +44,12 @@ class RequestError(RunbellError):
     """A caller sent something wrong.
 
     Args:
-        message: What is wrong, in words for the caller.
+        message: What is wrong, in words that go on after the place.
         where: The place of it, such as `body.channel` or `query.cursor`.
     """
 
     def __init__(self, message: str, where: str) -> None:
-        super().__init__(message)
+        super().__init__(f"{where} {message}")
         self.where = where
 
 

@@ -66,13 +66,15 @@ class Inbox:
                 raise
             except Exception as error:
                 put_off[_group(record)] = _wait(error, _receives(record))
-                logger.exception("a message failed in an unforeseen way", extra=_told(record, error))
+                logger.exception(
+                    "a message failed in an unforeseen way", extra=_told(record, error)
+                )
                 raise
 
         processor = SqsFifoPartialProcessor(skip_group_on_error=True)
-        response = process_partial_response(
-            event, take, processor, context, raise_on_entire_batch_failure=False
-        )
+        # The answer names what goes back, also where that is all of it.
+        processor.raise_on_entire_batch_failure = False
+        response = process_partial_response(event, take, processor, context)
         self._put_off([SQSRecord(record) for record in event["Records"]], response, put_off)
         return dict(response)
 
@@ -87,9 +89,7 @@ class Inbox:
             return
         self._notifier.deliver(wake)
 
-    def _put_off(
-        self, records: list[SQSRecord], response: Any, put_off: dict[str, int]
-    ) -> None:
+    def _put_off(self, records: list[SQSRecord], response: Any, put_off: dict[str, int]) -> None:
         """Say when what goes back to the queue may come again; a group comes again as one."""
         back = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
         entries = [
@@ -115,7 +115,7 @@ def _wait(error: Exception, receives: int) -> int:
     asked = error.retry_after if isinstance(error, RunbellError) else None
     if asked is not None:
         return min(LONGEST_WAIT, int(asked) + 1)
-    return min(300, 2 ** min(receives, 9))
+    return min(300, 1 << min(receives, 9))
 
 
 def _group(record: SQSRecord) -> str:

@@ -71,20 +71,20 @@ class Notifier:
         if not _is_behind(item):
             return
         try:
-            self._with_messenger(wake, self._reconcile)
+            self._with_messenger(item, self._reconcile)
         except (SlackDestinationError, SlackPayloadError) as error:
             self._give_up(wake, error)
 
-    def _with_messenger(self, wake: Wake, act: Callable[[RunItem, Messenger], None]) -> None:
+    def _with_messenger(self, item: RunItem, act: Callable[[RunItem, Messenger], None]) -> None:
         """Do something on Slack, once more with the secret read anew when it is refused."""
         try:
-            act(self._store.get(wake.connection, wake.run_id), self._slack.messenger())
+            act(item, self._slack.messenger())
         except SlackCredentialError:
             renewed = self._slack.renewed()
             if renewed is None:
                 raise
             logger.info("the secret SLACK has been replaced, going on with the new one")
-            act(self._store.get(wake.connection, wake.run_id), renewed)
+            act(self._store.get(item.connection, item.run_id), renewed)
 
     def _reconcile(self, item: RunItem, slack: Messenger) -> None:
         if not slack.can_edit:
@@ -162,17 +162,14 @@ class Notifier:
             delivery = Delivery(place.channel_id, place.ts, shown=item.version)
             self._store.record_delivery(item, delivery, settled=True)
 
-        wake = Wake.of(item)
         try:
-            self._with_messenger(wake, post)
+            self._with_messenger(item, post)
         except (SlackError, ConfigurationError) as error:
             word = error.code if isinstance(error, SlackError) else str(error)
             self._store.record_delivery(item, Delivery(error=word), settled=True)
 
 
-def _post(
-    slack: Messenger, item: RunItem, message: Message, *, thread: str | None = None
-) -> Place:
+def _post(slack: Messenger, item: RunItem, message: Message, *, thread: str | None = None) -> Place:
     """Post a message; one whose form Slack refuses goes out in plain words."""
     channel = item.channel or ""
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runbell.cursor import read_cursor, write_cursor
 from runbell.errors import LostRaceError
@@ -25,6 +25,9 @@ from runbell.items import (
 from runbell.rules import Watch
 from runbell.run import Run
 from runbell.table import Table
+
+if TYPE_CHECKING:
+    from boto3.dynamodb.conditions import ConditionBase
 
 PAGE = 50
 """Items on a page of a listing."""
@@ -145,7 +148,9 @@ class RunStore:
         from boto3.dynamodb.conditions import Attr
 
         key = _key(item.connection, item.run_id)
-        put = {("deliveries", item.channel or ""): _known(asdict(delivery))}
+        put: dict[tuple[str, ...], Any] = {
+            ("deliveries", item.channel or ""): _known(asdict(delivery))
+        }
         if settled:
             no_look_since = Attr("version").eq(item.version) & Attr("channel").eq(item.channel)
             if self._table.update(key, put=put, remove=_PENDING, condition=no_look_since):
@@ -269,8 +274,10 @@ class RunStore:
         from boto3.dynamodb.conditions import Attr, Key
 
         owner, order = attributes
-        start = read_cursor(cursor, {owner: connection, order: None, "pk": None}) if cursor else None
-        only = None
+        start = (
+            read_cursor(cursor, {owner: connection, order: None, "pk": None}) if cursor else None
+        )
+        only: ConditionBase | None = None
         for name, value in filters.items():
             matches = Attr(f"snapshot.{name}").eq(value)
             only = matches if only is None else only & matches

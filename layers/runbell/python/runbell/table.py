@@ -1,9 +1,9 @@
-"""One DynamoDB table, spoken to in plain values: how an update is said, and nothing of what it means."""
+"""One DynamoDB table, spoken to in plain values: how things are said, not what they mean."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runbell.errors import StoreUnavailableError
 
@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from boto3.dynamodb.conditions import ConditionBase
     from mypy_boto3_dynamodb import DynamoDBClient
 
-Path = str | tuple[str, ...]
+Path: TypeAlias = str | tuple[str, ...]
 """An attribute, or the way to an entry of a map in one."""
+
+Changes: TypeAlias = Mapping[str, Any] | Mapping[tuple[str, ...], Any]
+"""What is written where."""
 
 
 class Table:
@@ -42,9 +45,9 @@ class Table:
         self,
         pk: str,
         *,
-        put: Mapping[Path, Any] | None = None,
-        keep: Mapping[Path, Any] | None = None,
-        append: Mapping[Path, Sequence[Any]] | None = None,
+        put: Changes | None = None,
+        keep: Changes | None = None,
+        append: Mapping[str, Sequence[Any]] | None = None,
         remove: Sequence[Path] = (),
         condition: ConditionBase | None = None,
     ) -> dict[str, Any] | None:
@@ -193,7 +196,9 @@ class _Expression:
         built = ConditionExpressionBuilder().build_expression(condition, is_key_condition=is_key)
         prefix = "k" if is_key else "c"
         expression = built.condition_expression
-        self.names |= {_prefixed(n, prefix): v for n, v in built.attribute_name_placeholders.items()}
+        self.names |= {
+            _prefixed(n, prefix): v for n, v in built.attribute_name_placeholders.items()
+        }
         self.values |= {
             _prefixed(n, prefix): v for n, v in built.attribute_value_placeholders.items()
         }

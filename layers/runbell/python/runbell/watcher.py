@@ -130,20 +130,26 @@ class Watcher:
         """
         return self._compare_and_commit(self._client.get_run(run_id, deadline))
 
-    def tick(self, deadline: Deadline) -> Report:
-        """Enqueue again what is pending, then look at every watched run that has not ended."""
-        swept = self.sweep()
-        return self.check_all(self._store.active(self._connection), deadline, swept)
+    def tick(self, deadline: Deadline, run_ids: Iterable[str] | None = None) -> Report:
+        """Enqueue again what is pending, then look at runs side by side.
 
-    def check_all(self, run_ids: Iterable[str], deadline: Deadline, swept: int = 0) -> Report:
-        """Look at many runs, side by side; one that fails leaves the others alone.
+        One run that fails leaves the others alone.
+
+        Args:
+            deadline: When to be done; runs that it does not suffice for are left to the next tick.
+            run_ids: Which runs; all that are watched and have not ended, if not given.
 
         Raises:
             ConfigurationError: A setting or a secret is not usable, so none can be looked at.
             StoreUnavailableError: The table could not tell which runs there are.
         """
+        swept = self.sweep()
+        if run_ids is None:
+            run_ids = self._store.active(self._connection)
         due = list(dict.fromkeys(run_ids))
-        random.shuffle(due)  # noqa: S311 (when time runs out, it is not always the same ones)
+        random.shuffle(
+            due
+        )  # so that it is not always the same ones that the time does not suffice for
         before = self._client.requests_made
         tally: Counter[str] = Counter(enqueued=swept)
         if due:

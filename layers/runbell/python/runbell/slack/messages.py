@@ -91,7 +91,9 @@ def run_message(item: RunItem) -> Message:
     run, entry = _seen(item), item.history[-1]
     story = "  →  ".join(_moment(run, past) for past in item.history[-TOLD_AT_MOST:])
     blocks = [*_body(run, entry, _details(run, entry)), _context(story), _footer(run)]
-    return Message(_plain(run, entry, _details(run, entry)), tuple(blocks), run.run_id, entry.number)
+    return Message(
+        _plain(run, entry, _details(run, entry)), tuple(blocks), run.run_id, entry.number
+    )
 
 
 def change_message(item: RunItem, entry: HistoryEntry, *, is_reply: bool) -> Message:
@@ -116,7 +118,10 @@ def misrouted(message: Message, channel: str, code: str) -> Message:
     """The same message for the fallback channel, with the reason why it is there."""
     why = f"Meant for {escape_and_clip(channel, LONGEST_NAME)}, where Slack says `{_code(code)}`."
     return replace(
-        message, text=f"{message.text}\n{why}", blocks=(*message.blocks, _context(why)), is_reply=False
+        message,
+        text=f"{message.text}\n{why}",
+        blocks=(*message.blocks, _context(why)),
+        is_reply=False,
     )
 
 

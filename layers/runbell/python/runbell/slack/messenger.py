@@ -50,7 +50,7 @@ class Messenger(Protocol):
     """Whether a message stays reachable: it can be edited and replied to."""
 
     def post(self, channel: str, message: Message, *, thread: str | None = None) -> Place:
-        """Post a message; into the thread of the message `thread`, and broadcast, if that is given."""
+        """Post a message; as a broadcast reply to the message `thread`, if that is given."""
 
     def edit(self, place: Place, message: Message) -> None:
         """Put `message` in the place of an earlier one. The same edit twice does no harm."""
@@ -78,9 +78,7 @@ class BotMessenger:
 
     def edit(self, place: Place, message: Message) -> None:
         """Edit a message; see Messenger."""
-        self._ask(
-            "chat.update", {"channel": place.channel_id, "ts": place.ts} | _content(message)
-        )
+        self._ask("chat.update", {"channel": place.channel_id, "ts": place.ts} | _content(message))
 
     def _ask(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
         from slack_sdk.errors import SlackApiError, SlackClientError
@@ -95,7 +93,13 @@ class BotMessenger:
                 is_update=method == "chat.update",
             ) from None
         # slack_sdk takes any JSON for an object, hence the AttributeError.
-        except (SlackClientError, OSError, http.client.HTTPException, ValueError, AttributeError) as error:
+        except (
+            SlackClientError,
+            OSError,
+            http.client.HTTPException,
+            ValueError,
+            AttributeError,
+        ) as error:
             raise _unanswered(error) from None
         return dict(answer.data) if isinstance(answer.data, dict) else {}
 

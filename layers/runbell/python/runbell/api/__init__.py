@@ -1,0 +1,1 @@
+"""The HTTP API's contract and how its answers look."""
