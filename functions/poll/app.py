@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from runbell import assembly
 from runbell.deadline import Deadline
 from runbell.observability import logger
-from runbell.request import parse_tick
+from runbell.tick import parse_tick
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

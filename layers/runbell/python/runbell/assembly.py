@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runbell.outbox import Outbox
     from runbell.secrets import Secret
     from runbell.store import RunStore
+    from runbell.trial import Trial
     from runbell.watcher import Watcher
 
 
@@ -61,6 +62,14 @@ def watcher(connection: str) -> Watcher:
     secret = Secret(_client("secretsmanager"), settings().algolia_secret, parse_algolia)
     client = IngestionClient(secret, session, base_url=settings().algolia_base_url)
     return Watcher(connection, client, store(), outbox(), settings().routing)
+
+
+@cache
+def trial(connection: str) -> Trial:
+    """What sends test messages."""
+    from runbell.trial import Trial
+
+    return Trial(connection, store(), outbox(), settings().routing.channel)
 
 
 @cache

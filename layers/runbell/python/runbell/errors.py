@@ -3,6 +3,7 @@
 RunbellError
 ├── ConfigurationError           a setting or secret is missing or wrong: a person must fix it
 ├── RequestError                 a caller sent something wrong: says what and where
+├── NotKnownError                Runbell knows nothing of what was asked for
 ├── MalformedRunError            Algolia answered something that is no run: says which run and field
 ├── LostRaceError                others kept writing the same run: try again
 ├── StoreUnavailableError        DynamoDB is out of reach or throttles: try again
@@ -51,6 +52,10 @@ class RequestError(RunbellError):
     def __init__(self, message: str, where: str) -> None:
         super().__init__(f"{where} {message}")
         self.where = where
+
+
+class NotKnownError(RunbellError):
+    """Runbell knows nothing of what was asked for."""
 
 
 class MalformedRunError(RunbellError):

@@ -1,0 +1,51 @@
+"""How errors look in the API's answers."""
+
+from __future__ import annotations
+
+import math
+from http import HTTPStatus
+from typing import Any
+
+from runbell.errors import (
+    AlgoliaError,
+    AlgoliaRateLimitError,
+    ConfigurationError,
+    LostRaceError,
+    MalformedRunError,
+    NotKnownError,
+    OutOfTimeError,
+    QueueUnavailableError,
+    RequestError,
+    RunbellError,
+    RunNotFoundError,
+    StoreUnavailableError,
+)
+
+_ANSWERS: dict[type[RunbellError], tuple[HTTPStatus, str]] = {
+    RequestError: (HTTPStatus.BAD_REQUEST, "bad_request"),
+    NotKnownError: (HTTPStatus.NOT_FOUND, "not_found"),
+    RunNotFoundError: (HTTPStatus.NOT_FOUND, "run_not_found"),
+    LostRaceError: (HTTPStatus.CONFLICT, "conflict"),
+    AlgoliaRateLimitError: (HTTPStatus.TOO_MANY_REQUESTS, "algolia_rate_limit"),
+    AlgoliaError: (HTTPStatus.BAD_GATEWAY, "algolia_failed"),
+    MalformedRunError: (HTTPStatus.BAD_GATEWAY, "algolia_failed"),
+    OutOfTimeError: (HTTPStatus.BAD_GATEWAY, "algolia_failed"),
+    ConfigurationError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_configured"),
+    StoreUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
+    QueueUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
+}
+"""The answer to an error is that of its nearest ancestor here."""
+
+
+def problem(error: RunbellError) -> tuple[HTTPStatus, dict[str, Any], dict[str, str]]:
+    """Make an answer of an error: its status, body and headers."""
+    status, word = next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
+    body = {"error": word, "message": str(error)}
+    if isinstance(error, RequestError):
+        body["where"] = error.where
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and word == "unavailable":
+        body["message"] = "a service behind Runbell does not answer: try again"
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return status, body, headers
