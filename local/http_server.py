@@ -1,100 +1,26 @@
 """A loopback HTTP server that answers for a service, truly or with a fault."""
 
-import json
 import logging
-import select
 import socket
 import struct
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from http import HTTPStatus
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from local.faults import Fault, Faults
+from local.http_messages import Answer, Asked, Request, proxy_page, refused
+
+__all__ = ["Answer", "Asked", "LoopbackServer", "Request"]
 
 logger = logging.getLogger(__name__)
 
 FAULTS_PATH = "/_control/faults"
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 STOP_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request as the handler of a stand-in reads it."""
-
-    method: str
-    target: str
-    """Path and query as they were sent, still percent-encoded."""
-    headers: Mapping[str, str]
-    """Looked up in any case."""
-    body: bytes = b""
-
-    @property
-    def path(self) -> str:
-        return urlsplit(self.target).path
-
-    @property
-    def query(self) -> dict[str, list[str]]:
-        return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
-
-    @property
-    def segments(self) -> list[str]:
-        """The decoded parts of the path: ``/1/runs/a%2Fb`` gives 1, runs and a/b."""
-        return [unquote(part) for part in self.path.split("/")[1:]]
-
-    def json(self) -> Any:
-        """The body read as JSON; raises ValueError when it is none."""
-        return json.loads(self.body)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One answer, with what to do once a client is there to get it."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    when_given: Callable[[], None] | None = None
-    """Called as the answer goes out whole, never for one that a fault kept back."""
-
-    @classmethod
-    def of_json(
-        cls,
-        status: int,
-        value: object,
-        *,
-        headers: Mapping[str, str] | None = None,
-        when_given: Callable[[], None] | None = None,
-    ) -> Self:
-        body = json.dumps(value).encode()
-        return cls(status, body, headers=headers or {}, when_given=when_given)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One request that came in, and the status it was answered with.
-
-    The status is None when no answer reached the client. A body sent short keeps its status.
-    """
-
-    at: float
-    method: str
-    path: str
-    query: dict[str, list[str]]
-    status: int | None
-
-
-def refused(fault: Fault) -> Answer:
-    """A JSON error as most services write it, for the faults ``status`` and ``error``."""
-    message = fault.error or _phrase(fault.status)
-    return Answer.of_json(fault.status, {"message": message}, headers=_retry_after(fault))
 
 
 class LoopbackServer:
@@ -200,9 +126,11 @@ class _Server(ThreadingHTTPServer):
             self._open.discard(request)
             self._change.notify_all()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
-        logger.debug("connection from %s ended early", client_address, exc_info=True)
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        """A client that went away is no news; anything else is a fault of ours."""
+        ours = not isinstance(sys.exception(), OSError)
+        level = logging.ERROR if ours else logging.DEBUG
+        logger.log(level, "connection from %s broke", client_address, exc_info=True)
 
     def hang_up(self) -> None:
         with self._change:
@@ -244,14 +172,17 @@ class _Handler(BaseHTTPRequestHandler):
                 self._give(owner, request, owner.answer_truly(request))
             case "delay":
                 assert fault
-                owner.stopping.wait(fault.seconds)
-                self._give(owner, request, owner.answer_truly(request))
+                if owner.stopping.wait(fault.seconds):
+                    owner.note(request, None)
+                    self._drop()
+                else:
+                    self._give(owner, request, owner.answer_truly(request))
             case "status" | "error":
                 assert fault
                 self._give(owner, request, owner.refuse(fault))
             case "html":
                 assert fault
-                self._give(owner, request, _proxy_page(fault))
+                self._give(owner, request, proxy_page(fault))
             case "garbage":
                 self._give(owner, request, Answer(200, b"this is {no JSON"))
             case "truncated":
@@ -291,11 +222,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _client_has_left(self) -> bool:
-        readable, _, _ = select.select([self.connection], [], [], 0)
         try:
-            return bool(readable) and self.connection.recv(1, socket.MSG_PEEK) == b""
+            waiting: bytes = self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
         except OSError:
             return True
+        return not waiting
 
     def _drop(self) -> None:
         """Close with a reset: the socket goes when the last of its files does, in finish()."""
@@ -307,23 +240,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         logger.debug(format, *args)
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return f"Status {status}"
-
-
-def _retry_after(fault: Fault) -> dict[str, str]:
-    return {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
-
-
-def _proxy_page(fault: Fault) -> Answer:
-    title = f"{fault.status} {_phrase(fault.status)}"
-    page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-    return Answer(fault.status, page.encode(), "text/html", _retry_after(fault))
 
 
 def _shut_down(connection: socket.socket) -> None:

@@ -153,7 +153,7 @@ def answer_unknown_call(_: Exception) -> Response[Any]:
     return _json(HTTPStatus.NOT_FOUND, {"error": "not_found", "message": word})
 
 
-@app.exception_handler(RunbellError)
+@app.exception_handler(RunbellError)  # type: ignore[untyped-decorator]
 def answer_problem(error: RunbellError) -> Response[Any]:
     """Say what went wrong and what to do."""
     status, body, headers = problem(error)
@@ -195,7 +195,7 @@ def _bears_token(headers: Mapping[str, str]) -> bool:
 
 def _same(given: str, token: str) -> bool:
     """Compare in a time that tells nothing of where the two differ."""
-    return hmac.compare_digest(given.strip().encode(), token.encode())
+    return hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
 
 
 def _json(

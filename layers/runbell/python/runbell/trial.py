@@ -19,7 +19,7 @@ BETWEEN_LOOKS = 0.25
 """Seconds between two looks for it."""
 
 _ADVICE = {
-    "invalid_auth": "Slack does not know the token: copy the bot token into the secret SLACK again.",
+    "invalid_auth": "Slack does not know the token: put the right one into the secret SLACK.",
     "not_authed": "Slack got no token: put one into the secret SLACK.",
     "token_revoked": "The token was revoked: install the app again and put its new token.",
     "token_expired": "The token has expired: install the app again and put its new token.",

@@ -1,0 +1,142 @@
+"""The methods of Slack's Web API that the stand-in answers."""
+
+import base64
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from local.slack_limits import UPDATED_TEXT, SlackRefusalError, check_content, check_metadata
+from local.slack_workspace import AUTHOR, Message, Workspace
+
+Arguments = dict[str, Any]
+TRUE = (True, 1, "1", "true", "True")
+LISTED = 100
+LISTED_AT_MOST = 999
+
+
+class Methods:
+    """Slack's methods by name, for arguments already read.
+
+    Each gives the answer without its ``ok``, or raises SlackRefusalError.
+    ``rate_limit`` is the seconds that must lie between two posts in one channel.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.rate_limit: float | None = None
+        self._workspace = workspace
+        self._by_name: dict[str, Callable[[Arguments], Arguments]] = {
+            "auth.test": self._auth_test,
+            "chat.postMessage": self._chat_post_message,
+            "chat.update": self._chat_update,
+            "conversations.history": self._conversations_history,
+            "conversations.replies": self._conversations_replies,
+        }
+
+    def call(self, name: str, arguments: Arguments) -> Arguments:
+        if name not in self._by_name:
+            raise SlackRefusalError("unknown_method")
+        return self._by_name[name](arguments)
+
+    def post(self, channel: object, arguments: Arguments, *, by_webhook: bool = False) -> Message:
+        """Post what the arguments say, as chat.postMessage and a webhook both do."""
+        self._workspace.open_channel(channel)
+        text, blocks = check_content(arguments.get("text"), arguments.get("blocks"))
+        return self._workspace.post(
+            channel,
+            text,
+            blocks,
+            metadata=check_metadata(arguments.get("metadata")),
+            thread_ts=arguments.get("thread_ts"),
+            broadcast=arguments.get("reply_broadcast") in TRUE,
+            by_webhook=by_webhook,
+            seconds_between=self.rate_limit,
+        )
+
+    def _auth_test(self, arguments: Arguments) -> Arguments:  # noqa: ARG002
+        return {
+            "team": "Stand-in",
+            "team_id": "T0STANDIN",
+            "user": AUTHOR.lower(),
+            "user_id": "U0RUNBELL",
+            "bot_id": "B0RUNBELL",
+        }
+
+    def _chat_post_message(self, arguments: Arguments) -> Arguments:
+        message = self.post(arguments.get("channel"), arguments)
+        return {"channel": message.channel, "ts": message.ts, "message": message.as_answered()}
+
+    def _chat_update(self, arguments: Arguments) -> Arguments:
+        text, blocks = check_content(arguments.get("text"), arguments.get("blocks"))
+        if len(text) > UPDATED_TEXT:
+            raise SlackRefusalError("msg_too_long")
+        # A text without blocks takes the place of the old blocks too; blocks without a text
+        # leave the old text; metadata stays unless it is given.
+        changes: dict[str, Any] = {"blocks": blocks}
+        if text:
+            changes["text"] = text
+        if arguments.get("metadata") is not None:
+            changes["metadata"] = check_metadata(arguments["metadata"])
+        message = self._workspace.edit(arguments.get("channel"), arguments.get("ts"), **changes)
+        return {
+            "channel": message.channel,
+            "ts": message.ts,
+            "text": message.text,
+            "message": message.as_answered(),
+        }
+
+    def _conversations_history(self, arguments: Arguments) -> Arguments:
+        return _listed(self._workspace.history(arguments.get("channel")), arguments)
+
+    def _conversations_replies(self, arguments: Arguments) -> Arguments:
+        thread = self._workspace.thread(arguments.get("channel"), arguments.get("ts"))
+        return _listed(thread, arguments)
+
+
+def _listed(messages: list[Message], arguments: Arguments) -> Arguments:
+    """One page of the messages between ``oldest`` and ``latest``, without those two."""
+    try:
+        limit = int(arguments.get("limit") or LISTED)
+    except ValueError:
+        limit = 0
+    if not 1 <= limit <= LISTED_AT_MOST:
+        raise SlackRefusalError("invalid_limit")
+    oldest = _seconds(arguments, "oldest", "0")
+    latest = _seconds(arguments, "latest", "inf")
+    at_the_ends = arguments.get("inclusive") in TRUE
+    between = [
+        message
+        for message in messages
+        if oldest < float(message.ts) < latest
+        or (at_the_ends and float(message.ts) in (oldest, latest))
+    ]
+    page, cursor = _page(between, limit, str(arguments.get("cursor") or ""))
+    with_metadata = arguments.get("include_all_metadata") in TRUE
+    answer: Arguments = {
+        "messages": [message.as_answered(with_metadata=with_metadata) for message in page],
+        "has_more": cursor is not None,
+    }
+    return answer | ({"response_metadata": {"next_cursor": cursor}} if cursor else {})
+
+
+def _seconds(arguments: Arguments, name: str, default: str) -> float:
+    try:
+        return float(arguments.get(name) or default)
+    except (TypeError, ValueError):
+        raise SlackRefusalError(f"invalid_ts_{name}") from None
+
+
+def _page(
+    messages: Sequence[Message], limit: int, cursor: str
+) -> tuple[Sequence[Message], str | None]:
+    """Up to ``limit`` messages from the cursor on, and the cursor of those that follow."""
+    start = 0
+    if cursor:
+        cursors = [_cursor(message) for message in messages]
+        if cursor not in cursors:
+            raise SlackRefusalError("invalid_cursor")
+        start = cursors.index(cursor)
+    rest = messages[start + limit :]
+    return messages[start : start + limit], _cursor(rest[0]) if rest else None
+
+
+def _cursor(message: Message) -> str:
+    return base64.b64encode(f"next_ts:{message.ts}".encode()).decode()
