@@ -340,6 +340,15 @@ def test_the_list_is_of_the_last_seven_days_newest_first_ten_a_page(
     }
 
 
+def test_the_window_holds_its_own_ends(algolia: AlgoliaStandIn) -> None:
+    algolia.play(RunLife("run-1", "t", [Step(0, "created")]), start=NOON - 60.0004)
+    created_at = get(algolia, "/1/runs/run-1").json()["createdAt"]
+
+    assert listed(algolia, startDate=created_at, endDate=created_at) == ["run-1"]
+    assert listed(algolia, endDate="2025-06-02T11:58:59.998Z") == []
+    assert listed(algolia, startDate="2025-06-02T11:59:00.001Z") == []
+
+
 def test_a_run_is_sorted_by_its_last_change(algolia: AlgoliaStandIn, clock: FakeClock) -> None:
     algolia.play(RunLife("early but moving", "t", [Step(0, "created"), Step(50, "started")]))
     algolia.play(RunLife("late and still", "t", [Step(20, "created")]))
@@ -442,8 +451,9 @@ def test_shown_lists_each_state_once_in_the_order_it_was_shown(
     algolia.play(FAILING)
     assert algolia.shown() == []
     get(algolia, "/1/runs/run-1")
+    clock.now += 1
     get(algolia, "/1/runs/run-1")
-    clock.now += 20
+    clock.now += 19
     listed(algolia)
     get(algolia, "/1/runs/run-1")
     clock.now += 20
