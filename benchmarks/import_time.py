@@ -1,4 +1,6 @@
-"""How long a function's module takes to import, beside the peer's: `python -m benchmarks.import_time`.
+"""How long a function's module takes to import, beside the peer's.
+
+Run it with `python -m benchmarks.import_time`.
 
 Each import happens in an interpreter of its own, by turns ours and the peer's, so that what else
 the machine does falls on both. Bytecode is compiled before the first round, as the warm-up.
@@ -79,7 +81,8 @@ def main() -> int:
 def _compare(name: str, bytecode: str) -> Row:
     ours = _environment(bytecode, ROOT / "functions" / name, PACKAGE)
     peer = _environment(bytecode, PEER)
-    _run(CHILD, ours), _run(CHILD, peer)
+    for environment in (ours, peer):
+        _run(CHILD, environment)  # compiles the bytecode
     pairs = []
     for number in range(ROUNDS):
         print(f"\rimporting {name}: {number + 1} of {ROUNDS}", end="", file=sys.stderr, flush=True)
@@ -105,6 +108,7 @@ def _environment(bytecode: str, *path: Path) -> Mapping[str, str]:
         "PATH": os.defpath,
         "PYTHONPATH": os.pathsep.join(map(str, path)),
         "PYTHONPYCACHEPREFIX": bytecode,
+        "PYTHONSAFEPATH": "1",  # else an app.py where one stands would be imported instead
     }
 
 

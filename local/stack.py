@@ -53,7 +53,13 @@ class Stack:
         )
 
     def call(
-        self, method: str, path: str, *, token: str | None = "", timeout: float = 35, **arguments: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = "",
+        timeout: float = 35,
+        **arguments: Any,
     ) -> requests.Response:
         """Call the HTTP API; with its token, unless another or None is given."""
         headers = dict(arguments.pop("headers", {}))

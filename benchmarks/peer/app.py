@@ -68,7 +68,7 @@ def check(run_id: str) -> bool:
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, int]:
     """Check each run that the event names; one that fails does not keep the others waiting."""
     counts = {"checked": 0, "announced": 0, "failed": 0}
     for run_id in event["runIDs"]:

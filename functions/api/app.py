@@ -106,7 +106,7 @@ def delete_watch(run_id: str) -> Response[Any]:
     _check("/watches/runs/{runID}", "delete", runID=run_id)
     if not assembly.store().delete_watch(CONNECTION, run_id):
         raise NotKnownError(f"the run {run_id} is not watched")
-    return Response(HTTPStatus.NO_CONTENT.value)
+    return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
 @app.get("/watches")

@@ -75,8 +75,18 @@ def test_the_page_imports_nothing(loading: str) -> None:
 
 @pytest.mark.parametrize(
     "sink",
-    ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("]
-    + ["DOMParser", "createContextualFragment", "setHTMLUnsafe", "srcdoc"],
+    [
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "DOMParser",
+        "createContextualFragment",
+        "setHTMLUnsafe",
+        "srcdoc",
+        "eval(",
+        "Function(",
+    ],
 )
 def test_text_never_becomes_html_or_code(sink: str) -> None:
     assert sink not in PAGE
