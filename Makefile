@@ -1,2 +1,86 @@
-lock:
-	:
+# Runbell: `make` alone lists what there is.
+
+SHELL := /bin/sh
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+CODE := layers/runbell/python/runbell functions local tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test lint format build deploy bench lock clean
+
+help: ## List what there is
+	@echo "Runbell tells a team on Slack what happens to their Algolia ingestion runs."
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.done .venv-aws/.done .venv-lambda/.done ## Install the tools this folder needs, into it (the others do so too)
+
+demo: $(VENV)/.done .venv-aws/.done ## Show a day of runs on a local AWS, Algolia and Slack; ends by itself
+	@$(BIN)/python -m local demo $(ARGS)
+
+up: $(VENV)/.done .venv-aws/.done ## The same and stays; with credentials in the environment, for real
+	@$(BIN)/python -m local up $(ARGS)
+
+test: setup ## Run all tests
+	@$(BIN)/python -m local build
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: $(VENV)/.done ## Check style, types, imports and the template
+	@echo "ruff …" && $(BIN)/ruff check $(CODE) && $(BIN)/ruff format --check --quiet $(CODE)
+	@echo "mypy …" && $(BIN)/mypy && for f in poll api notify; do $(BIN)/mypy functions/$$f/app.py || exit 1; done
+	@echo "imports …" && PYTHONPATH=layers/runbell/python $(BIN)/lint-imports --no-cache | grep -E "KEPT|BROKEN|->|kept"
+	@echo "cfn-lint …" && $(BIN)/cfn-lint template.yaml
+	@echo "sam validate …" && AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam validate --lint
+
+format: $(VENV)/.done ## Put the code into its usual form
+	@$(BIN)/ruff check --fix --quiet $(CODE); $(BIN)/ruff format --quiet $(CODE)
+
+build: $(VENV)/.done ## Build the template's artifacts with SAM
+	@$(BIN)/python -m local build
+
+deploy: $(VENV)/.done ## Deploy to AWS: make deploy ARGS="--guided"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam build --cached --parallel
+	@PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam deploy $(ARGS)
+
+bench: $(VENV)/.done ## Measure against a plain handler, pair by pair
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(VENV)/.done ## Pin every dependency anew, with hashes
+	@for group in dev aws lambda; do \
+		echo "requirements/$$group.txt" && $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+			--generate-hashes --no-annotate --no-header --upgrade --group $$group -o requirements/$$group.txt || exit 1; done
+	@echo "layers/dependencies/requirements.txt" && $(BIN)/uv pip compile --quiet --universal --python-version 3.13 \
+		--generate-hashes --no-annotate --no-header --upgrade --group layer -o layers/dependencies/requirements.txt
+
+clean: ## Remove what was built and installed here
+	rm -rf .venv .venv-aws .venv-lambda .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# Each environment is made anew when its requirements have changed. `.venv` comes first: it holds
+# the installer of the others.
+$(VENV)/.done: requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "make: Python 3.11 or newer is needed, and \`$(PYTHON)\` is $$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
+		echo "      Install one and name it: make PYTHON=python3.12 …" >&2; exit 1; }
+	@echo "setup: tools and tests …"
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) || { \
+		echo "make: Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || { $(OFFLINE); }
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt || { $(OFFLINE); }
+	@touch $@
+
+.venv-%/.done: requirements/%.txt $(VENV)/.done
+	@echo "setup: $(SETTING_UP_$*) …"
+	@rm -rf .venv-$* && $(PYTHON) -m venv .venv-$*
+	@$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r requirements/$*.txt || { $(OFFLINE); }
+	@touch $@
+
+SETTING_UP_aws := the local AWS
+SETTING_UP_lambda := what the Lambda runtime brings
+
+define OFFLINE
+echo "make: installing failed; the lines above say why. Is the Python package index reachable from here?" >&2; exit 1
+endef

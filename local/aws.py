@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import boto3
 import requests
@@ -45,7 +45,7 @@ class LocalAws:
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
 
-    def __enter__(self) -> LocalAws:
+    def __enter__(self) -> Self:
         if not PROGRAM.exists():
             raise LocalStackError("the local AWS is not installed: run it by make, which does that")
         port = self._asked_port or free_port()

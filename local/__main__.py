@@ -1,0 +1,46 @@
+"""Runbell on this machine: `python -m local demo`, `up` or `build`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+
+from local.aws import LocalStackError
+
+
+def main() -> int:
+    """Run one command; answer with its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("build", help="build the template's artifacts with SAM")
+    commands.add_parser("demo", help="play a day of runs, print the channel, end with a count")
+    up = commands.add_parser("up", help="the same and stay, until Ctrl-C")
+    up.add_argument("--port", type=int, help="where the local AWS listens (default: a free port)")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        if arguments.command == "build":
+            from local.session import step
+            from local.stack import build
+
+            with step("building the template with SAM"):
+                build()
+            return 0
+        from local import demo
+
+        return demo.demo() if arguments.command == "demo" else demo.up(arguments.port)
+    except LocalStackError as error:
+        print(f"\nrunbell: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; nothing is left running")
+        return 130
+
+
+def _as_interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
