@@ -1,0 +1,455 @@
+"""The way through: the template as deployed, driven as the schedule and a person drive it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from jsonschema import Draft202012Validator
+
+from local.algolia import AlgoliaStandIn
+from local.aws import ROOT, LocalAws
+from local.slack import Call, SlackStandIn
+from local.stack import FunctionFailedError, Stack, deploy
+
+pytestmark = pytest.mark.xdist_group("deployed")
+
+CHANNEL = "#runs"
+PATIENCE = 30.0
+"""Seconds that something may take which takes one."""
+
+QUIET = 1.5
+"""Seconds in which a message that should not come would have come."""
+
+
+class Deployment:
+    """A deployed stack with stand-ins of its own."""
+
+    def __init__(self, stack: Stack, algolia: AlgoliaStandIn, slack: SlackStandIn) -> None:
+        self.stack = stack
+        self.algolia = algolia
+        self.slack = slack
+
+    def show(self, run_id: str, status: str, outcome: str | None = None, **more: Any) -> None:
+        """Let Algolia answer with this state of a run from now on."""
+        run = {
+            "runID": run_id,
+            "appID": self.algolia.app_id,
+            "taskID": "6c02aeb1-775e-418e-870b-1faccd4b2c0f",
+            "type": "reindex",
+            "createdAt": "2026-01-31T09:00:00Z",
+            "status": status,
+            **({"outcome": outcome} if outcome else {}),
+            **more,
+        }
+        self.algolia.put_run(run)
+
+    def calls(self, run_id: str) -> list[Call]:
+        """What Slack has taken about a run."""
+        return [call for call in self.slack.calls if run_id in json.dumps(call.arguments)]
+
+    def posts(self, run_id: str) -> list[Call]:
+        """The new messages among them that are no replies."""
+        return [
+            call
+            for call in self.calls(run_id)
+            if call.method in {"chat.postMessage", "webhook"}
+            and not call.arguments.get("thread_ts")
+        ]
+
+    def settle(self) -> None:
+        """Wait until nothing is pending and the queue is empty."""
+        table = self.stack.aws.client("dynamodb")
+        sqs = self.stack.aws.client("sqs")
+
+        def is_settled() -> bool:
+            pending = table.scan(TableName=self.stack.outputs["TableName"], IndexName="pending")
+            queue = sqs.get_queue_attributes(
+                QueueUrl=self.stack.outputs["QueueUrl"],
+                AttributeNames=[
+                    "ApproximateNumberOfMessages",
+                    "ApproximateNumberOfMessagesNotVisible",
+                ],
+            )["Attributes"]
+            return not pending["Items"] and not any(int(count) for count in queue.values())
+
+        wait_until(is_settled, "something stays pending")
+
+
+def wait_until(is_so: Callable[[], bool], complaint: str) -> None:
+    """Wait for something that is about to happen; fail when it doesn't."""
+    ends = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < ends, complaint
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module", params=["bot", "webhook"])
+def deployed(aws: LocalAws, request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """The built template, deployed anew, with a bot token or a webhook as its way into Slack."""
+    with AlgoliaStandIn() as algolia, SlackStandIn() as slack:
+        stack = deploy(
+            aws,
+            f"runbell-{request.param}",
+            AlgoliaBaseUrl=algolia.url,
+            SlackBaseUrl=slack.url,
+            SlackChannel=CHANNEL,
+        )
+        stack.put_secret(
+            "AlgoliaSecretArn",
+            {"app_id": algolia.app_id, "api_key": algolia.api_key, "region": "us"},
+        )
+        secret = {"bot_token": "xoxb-stand-in"}
+        if request.param == "webhook":
+            secret = {"webhook_url": slack.webhook_url}
+        stack.put_secret("SlackSecretArn", secret)
+        # A killed notify's message comes again after this time: minutes on AWS, seconds here.
+        aws.client("sqs").set_queue_attributes(
+            QueueUrl=stack.outputs["QueueUrl"], Attributes={"VisibilityTimeout": "5"}
+        )
+        yield Deployment(stack, algolia, slack)
+
+
+@pytest.fixture
+def run_id() -> str:
+    """A run that nobody has seen."""
+    return str(uuid.uuid4())
+
+
+Look = Callable[[Deployment, str], None]
+
+
+def by_poll(deployed: Deployment, run_id: str) -> None:
+    """Look at a run as the schedule does."""
+    report = deployed.stack.poll(runIDs=[run_id])
+    assert report["failed"] == 0
+
+
+def by_http(deployed: Deployment, run_id: str) -> None:
+    """Look at a run as a person does."""
+    answer = deployed.stack.call("POST", f"/runs/{run_id}/check")
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("look", [by_poll, by_http])
+def test_each_change_is_told_once_and_no_change_is_not(
+    deployed: Deployment, run_id: str, look: Look, request: pytest.FixtureRequest
+) -> None:
+    """First sight, nothing, started, nothing, failed, nothing: as a team would see it."""
+    life: list[dict[str, Any]] = [
+        {"status": "created"},
+        {"status": "started", "startedAt": "2026-01-31T09:01:00Z"},
+        {
+            "status": "finished",
+            "outcome": "failure",
+            "reasonCode": "critical",
+            "reason": "<!channel> & co",
+            "startedAt": "2026-01-31T09:01:00Z",
+            "finishedAt": "2026-01-31T09:02:00Z",
+        },
+    ]
+    seen: list[list[str]] = []
+    for state in life:
+        deployed.show(run_id, **state)
+        before = len(deployed.calls(run_id))
+        look(deployed, run_id)
+        deployed.settle()
+        seen.append([call.method for call in deployed.calls(run_id)[before:]])
+        look(deployed, run_id)
+        deployed.settle()
+        assert len(deployed.calls(run_id)) == before + len(seen[-1]), "told without a change"
+
+    if "webhook" in request.node.name:
+        assert seen == [["webhook"]] * 3
+    else:
+        assert seen == [["chat.postMessage"], ["chat.update"], ["chat.update", "chat.postMessage"]]
+        assert len(deployed.posts(run_id)) == 1
+        reply = deployed.calls(run_id)[-1].arguments
+        assert reply["reply_broadcast"] is True
+    assert "<!channel>" not in json.dumps(deployed.calls(run_id)[-1].arguments)
+    assert "&lt;!channel&gt; &amp; co" in deployed.calls(run_id)[-1].arguments["text"]
+
+
+def test_twenty_checks_at_once_give_one_announcement(deployed: Deployment, run_id: str) -> None:
+    """However many ask at the same moment."""
+    deployed.show(run_id, "created")
+    token = deployed.stack.token
+
+    def check(_: int) -> dict[str, Any]:
+        answer = deployed.stack.call("POST", f"/runs/{run_id}/check", token=token)
+        assert answer.status_code == 200, answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(check, range(20)))
+    deployed.settle()
+
+    assert sum(answer["change"] is not None for answer in answers) == 1
+    assert len(deployed.calls(run_id)) == 1
+
+
+def test_a_watched_run_is_looked_at_until_it_has_ended(deployed: Deployment, run_id: str) -> None:
+    """The tick finds it by itself, announces it where its watch says, and lets it go."""
+    wishes = {"channel": "#elsewhere", "notifyOn": ["succeeded"]}
+    answer = deployed.stack.call("PUT", f"/watches/runs/{run_id}", json=wishes)
+    assert answer.status_code == 200, answer.text
+    deployed.show(run_id, "started")
+    assert deployed.stack.poll()["changed"] == 1
+    deployed.settle()
+    assert not deployed.calls(run_id), "nobody asked to hear of a start"
+
+    deployed.show(run_id, "finished", "success", finishedAt="2026-01-31T09:02:00Z")
+    assert deployed.stack.poll()["changed"] == 1
+    deployed.settle()
+    told = deployed.calls(run_id)
+    assert len(told) == 1
+    assert told[0].arguments.get("channel", "#elsewhere") == "#elsewhere"
+    assert deployed.stack.poll()["checked"] == 0, "an ended run is still looked at"
+
+
+def test_a_notify_that_is_killed_after_slack_answered_loses_nothing(
+    deployed: Deployment, run_id: str
+) -> None:
+    """The process dies between Slack's answer and the table: at most one duplicate."""
+    deployed.show(run_id, "created")
+    killed: list[int] = []
+
+    def kill(_: Call) -> None:
+        deployed.slack.on_posted = None
+        killed.extend(kill_function(deployed.stack, "NotifyFunctionName"))
+
+    deployed.slack.on_posted = kill
+    by_poll(deployed, run_id)
+    wait_until(lambda: bool(killed), "no notify was there to be killed")
+    wait_until(lambda: len(deployed.posts(run_id)) >= 1, "it was lost")
+    deployed.settle()
+
+    assert len(deployed.posts(run_id)) <= 2
+    deployed.show(run_id, "started")
+    by_poll(deployed, run_id)
+    deployed.settle()
+    state = deployed.stack.call("GET", f"/runs/{run_id}").json()
+    assert state["delivery"]["told"] == 2
+
+
+def test_a_poll_that_dies_between_table_and_queue_is_repaired_by_the_next_tick(
+    deployed: Deployment, run_id: str
+) -> None:
+    """The queue is out of reach in the middle of a tick: what was committed comes out anyway."""
+    deployed.show(run_id, "created")
+    functions = deployed.stack.aws.client("lambda")
+    name = deployed.stack.outputs["PollFunctionName"]
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    nowhere = {**variables, "QUEUE_URL": variables["QUEUE_URL"].replace("Queue", "Nowhere")}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": nowhere})
+    try:
+        report = deployed.stack.poll(runIDs=[run_id])
+        assert (report["changed"], report["enqueued"]) == (1, 0)
+    finally:
+        functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables}
+        )
+    assert not deployed.calls(run_id)
+
+    deployed.stack.poll()
+    deployed.settle()
+    assert len(deployed.posts(run_id)) == 1
+
+
+def test_a_secret_that_is_replaced_is_used_without_a_deploy(
+    deployed: Deployment, run_id: str
+) -> None:
+    """Algolia's key is rotated while the functions are warm."""
+    deployed.show(run_id, "created")
+    by_poll(deployed, run_id)
+    old_key, new_key = deployed.algolia.api_key, f"key-{uuid.uuid4().hex}"
+    deployed.algolia.rotate_key(new_key)
+    secret = {"app_id": deployed.algolia.app_id, "api_key": new_key, "region": "us"}
+    deployed.stack.put_secret("AlgoliaSecretArn", secret)
+
+    # What was read in the last seconds is not read again at once.
+    wait_until(
+        lambda: deployed.stack.poll(runIDs=[run_id])["checked"] == 1, "the new key is not used"
+    )
+    assert old_key not in everything_logged(deployed.stack)
+    assert new_key not in everything_logged(deployed.stack)
+
+
+def test_nothing_secret_is_in_any_log(deployed: Deployment) -> None:
+    """Whatever the tests before have made the functions write."""
+    logged = everything_logged(deployed.stack)
+    assert "tick" in logged or "run_id" in logged, "there is no log to look into"
+    for secret in (
+        deployed.stack.token,
+        deployed.algolia.api_key,
+        "xoxb-stand-in",
+        deployed.slack.webhook_url,
+    ):
+        assert secret not in logged
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/runs/{runID}/check"),
+        ("GET", "/runs/{runID}"),
+        ("GET", "/runs"),
+        ("PUT", "/watches/runs/{runID}"),
+        ("GET", "/watches/runs/{runID}"),
+        ("DELETE", "/watches/runs/{runID}"),
+        ("GET", "/watches"),
+        ("POST", "/test-message"),
+    ],
+)
+def test_without_the_token_nothing_is_done(deployed: Deployment, method: str, path: str) -> None:
+    """401, and no request goes anywhere."""
+    asked = len(deployed.algolia.requests)
+    for token in (None, "wrong", deployed.stack.token[:-1], "ünïcode".encode().decode("latin-1")):
+        answer = deployed.stack.call(method, path.replace("{runID}", "r"), token=token)
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert_as_described(method, path, answer)
+    assert len(deployed.algolia.requests) == asked
+
+
+def test_every_call_answers_as_the_contract_says(deployed: Deployment, run_id: str) -> None:
+    """Each route once well and once badly, held against the OpenAPI document that is served."""
+    stack = deployed.stack
+    deployed.show(run_id, "created")
+    check, known, watch = f"/runs/{run_id}/check", f"/runs/{run_id}", f"/watches/runs/{run_id}"
+    unknown = str(uuid.uuid4())
+    for method, path, status, template, arguments in (
+        ("GET", known, 404, "/runs/{runID}", {}),
+        ("POST", check, 200, "/runs/{runID}/check", {}),
+        ("POST", f"/runs/{unknown}/check", 404, "/runs/{runID}/check", {}),
+        ("POST", "/runs/a$b/check", 400, "/runs/{runID}/check", {}),
+        ("GET", known, 200, "/runs/{runID}", {}),
+        ("GET", "/runs?status=created", 200, "/runs", {}),
+        ("GET", "/runs?state=created", 400, "/runs", {}),
+        ("GET", "/runs?cursor=nonsense", 400, "/runs", {}),
+        ("GET", watch, 404, "/watches/runs/{runID}", {}),
+        ("PUT", watch, 200, "/watches/runs/{runID}", {"json": {"channel": "#x"}}),
+        ("PUT", watch, 200, "/watches/runs/{runID}", {}),
+        ("PUT", watch, 400, "/watches/runs/{runID}", {"json": {"channel": 5}}),
+        ("PUT", watch, 400, "/watches/runs/{runID}", {"json": ["channel"]}),
+        ("PUT", watch, 400, "/watches/runs/{runID}", {"data": b"\xff{"}),
+        ("GET", watch, 200, "/watches/runs/{runID}", {}),
+        ("GET", "/watches", 200, "/watches", {}),
+        ("DELETE", watch, 204, "/watches/runs/{runID}", {}),
+        ("DELETE", watch, 404, "/watches/runs/{runID}", {}),
+        ("POST", "/test-message", 200, "/test-message", {}),
+        ("POST", "/test-message", 400, "/test-message", {"json": {"to": "#x"}}),
+        ("GET", "/health", 200, "/health", {"token": None}),
+        ("GET", "/openapi.json", 200, "/openapi.json", {"token": None}),
+        ("GET", "/docs", 200, "/docs", {"token": None}),
+    ):
+        answer = stack.call(method, path, **arguments)  # type: ignore[arg-type]
+        assert answer.status_code == status, (method, path, answer.status_code, answer.text)
+        assert_as_described(method, template, answer)
+
+
+def test_algolias_trouble_is_told_in_its_own_word(deployed: Deployment, run_id: str) -> None:
+    """A check while Algolia fails: 502, and nothing is announced."""
+    from local.faults import Fault
+
+    deployed.show(run_id, "created")
+    deployed.algolia.faults.add(Fault("status", status=503), path=run_id, times=4)
+    answer = deployed.stack.call("POST", f"/runs/{run_id}/check")
+    assert answer.status_code == 502
+    assert "503" in answer.json()["message"]
+    assert_as_described("POST", "/runs/{runID}/check", answer)
+    by_http(deployed, run_id)
+    deployed.settle()
+    assert len(deployed.posts(run_id)) == 1
+
+
+def test_a_test_message_tells_whether_slack_takes_it(deployed: Deployment) -> None:
+    """The way of a real message, there and back."""
+    answer = deployed.stack.call("POST", "/test-message", json={"channel": CHANNEL})
+    assert answer.json()["delivered"] is True
+    assert any("reaches this channel" in m.text for m in deployed.slack.messages(CHANNEL))
+
+
+def test_a_tick_that_asks_for_nonsense_says_so(deployed: Deployment) -> None:
+    """An event that is none fails with what is wrong and where."""
+    with pytest.raises(FunctionFailedError, match=r"event\.runIDs"):
+        deployed.stack.poll(runIDs="all")
+    with pytest.raises(FunctionFailedError, match=r"event\.connection"):
+        deployed.stack.poll(connection="other")
+
+
+def test_a_secret_that_nobody_has_put_is_named(aws: LocalAws) -> None:
+    """A fresh deploy says what is still to be done."""
+    stack = deploy(aws, "runbell-fresh")
+    with pytest.raises(FunctionFailedError, match="ALGOLIA still holds the placeholder"):
+        stack.poll(runIDs=["r"])
+    assert stack.poll()["checked"] == 0, "without anything to look at, no secret is needed"
+    answer = stack.call("POST", "/runs/r/check")
+    assert answer.status_code == 503
+    assert "placeholder" in answer.json()["message"]
+    answer = stack.call("POST", "/test-message")
+    assert answer.json()["delivered"] is False
+    assert "placeholder" in answer.json()["error"]
+
+
+def assert_as_described(method: str, path: str, answer: Any) -> None:
+    """Hold an answer against the OpenAPI document."""
+    document = json.loads(
+        (ROOT / "layers/runbell/python/runbell/api/openapi.json").read_text("utf-8")
+    )
+    described = document["paths"][path][method.lower()]["responses"]
+    assert str(answer.status_code) in described, (method, path, answer.status_code, answer.text)
+    response = described[str(answer.status_code)]
+    if "content" not in response:
+        assert not answer.content
+        return
+    content_type = answer.headers["Content-Type"].partition(";")[0]
+    assert content_type in response["content"]
+    if content_type == "application/json":
+        schema = {
+            **response["content"][content_type]["schema"],
+            "components": document["components"],
+        }
+        Draft202012Validator(schema).validate(answer.json())
+
+
+def everything_logged(stack: Stack) -> str:
+    """All that the stack's functions have written."""
+    logs = stack.aws.client("logs")
+    words = []
+    for group in logs.describe_log_groups()["logGroups"]:
+        name = group["logGroupName"]
+        for stream in logs.describe_log_streams(logGroupName=name)["logStreams"]:
+            events = logs.get_log_events(logGroupName=name, logStreamName=stream["logStreamName"])
+            words += [event["message"] for event in events["events"]]
+    return "\n".join(words)
+
+
+def kill_function(stack: Stack, output: str) -> list[int]:
+    """Kill the processes that run a function, as a host that goes away would."""
+    name = stack.outputs[output]
+    killed = []
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+        except (psutil.AccessDenied, psutil.NoSuchProcess):
+            continue
+        if environment.get("AWS_LAMBDA_FUNCTION_NAME") == name:
+            os.kill(process.pid, signal.SIGKILL)
+            killed.append(process.pid)
+    return killed
+
+
+def test_the_built_artifact_is_there() -> None:
+    """`make test` builds it; the tests above deploy what is built."""
+    assert Path(ROOT / ".aws-sam" / "build" / "template.yaml").exists()
