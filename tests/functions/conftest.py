@@ -1,0 +1,112 @@
+"""What a function finds around it: the environment that the template would give it, for real."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from local.algolia import AlgoliaStandIn
+from local.aws import ROOT, LocalAws
+from local.slack import SlackStandIn
+from runbell import assembly
+
+TOKEN = "example-token-0123456789"
+"""The bearer token of the samples in events/."""
+
+
+@pytest.fixture
+def environment(
+    aws: LocalAws,
+    table_name: str,
+    new_queue: Callable[[], str],
+    algolia: AlgoliaStandIn,
+    slack: SlackStandIn,
+) -> dict[str, str]:
+    """The variables of all three functions, with a table, queues and secrets behind them."""
+    secrets = aws.client("secretsmanager")
+
+    def secret(value: str) -> str:
+        made = secrets.create_secret(Name=f"runbell/{uuid.uuid4().hex}", SecretString=value)
+        return str(made["ARN"])
+
+    return {
+        **aws.environment,
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+        "TABLE_NAME": table_name,
+        "QUEUE_URL": new_queue(),
+        "DEAD_LETTER_QUEUE_URL": new_queue(),
+        "RETENTION_DAYS": "30",
+        "SLACK_CHANNEL": "#runs",
+        "FALLBACK_CHANNEL": "",
+        "NOTIFY_ON": "created,started,succeeded,failed,skipped",
+        "ALGOLIA_BASE_URL": algolia.url,
+        "SLACK_BASE_URL": slack.url,
+        "API_TOKEN_SECRET_ARN": secret(TOKEN),
+        "ALGOLIA_SECRET_ARN": secret(
+            json.dumps({"app_id": algolia.app_id, "api_key": algolia.api_key, "region": "eu"})
+        ),
+        "SLACK_SECRET_ARN": secret(json.dumps({"bot_token": "xoxb-stand-in"})),
+    }
+
+
+class Context:
+    """What Lambda tells a function about its invocation."""
+
+    function_name = "function"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:function"
+    aws_request_id = "8f507cfc-example"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Leave enough."""
+        return 25_000
+
+
+Handler = Callable[[dict[str, Any]], Any]
+
+
+@pytest.fixture
+def handlers(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], Handler]]:
+    """Gives a function's handler, in this process, with everything about it new."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    def handler(function: str) -> Handler:
+        module = load(function)
+
+        def invoke(event: dict[str, Any]) -> Any:
+            return module.handler(event, Context())
+
+        return invoke
+
+    forget()
+    yield handler
+    forget()
+
+
+def load(function: str) -> ModuleType:
+    """Import a function's module, all of which are called `app`, under a name of its own."""
+    name = f"functions_{function}_app"
+    spec = importlib.util.spec_from_file_location(name, ROOT / "functions" / function / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def forget() -> None:
+    """Let the assembly make everything anew."""
+    for part in vars(assembly).values():
+        if hasattr(part, "cache_clear"):
+            part.cache_clear()

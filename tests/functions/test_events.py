@@ -1,0 +1,131 @@
+"""Every sample in events/ is run by its function, so that none goes stale."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+
+from local.algolia import AlgoliaStandIn
+from local.aws import ROOT
+from local.slack import SlackStandIn
+
+Handlers = Callable[[str], Callable[[dict[str, Any]], Any]]
+
+EVENTS = ROOT / "events"
+RUN_ID = "6c02aeb1-775e-418e-870b-1faccd4b2c0f"
+
+QUIET_TICK = {
+    "checked": 0,
+    "changed": 0,
+    "enqueued": 0,
+    "stale": 0,
+    "failed": 0,
+    "skipped": 0,
+    "requests": 0,
+}
+
+
+def event(name: str) -> dict[str, Any]:
+    """Read a sample."""
+    document: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text("utf-8"))
+    return document
+
+
+@pytest.fixture(autouse=True)
+def run(algolia: AlgoliaStandIn) -> None:
+    """The run of the samples, as Algolia would answer it."""
+    algolia.put_run(
+        {
+            "runID": RUN_ID,
+            "appID": algolia.app_id,
+            "taskID": "a-task",
+            "status": "created",
+            "type": "reindex",
+            "createdAt": "2026-01-31T09:00:00Z",
+        }
+    )
+
+
+def test_a_schedule_finds_nothing_to_do_at_first(handlers: Handlers) -> None:
+    """A quiet tick makes no request to Algolia."""
+    assert handlers("poll")(event("schedule")) == QUIET_TICK
+
+
+def test_a_schedule_looks_at_the_runs_it_names(handlers: Handlers) -> None:
+    """One request, one change, one word on the queue."""
+    report = handlers("poll")(event("schedule-with-run-ids"))
+    assert report == {**QUIET_TICK, "checked": 1, "changed": 1, "enqueued": 1, "requests": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "member"),
+    [
+        ("http-check-run", 200, "change"),
+        ("http-put-watch", 200, "since"),
+        ("http-put-watch-base64", 200, "since"),
+        ("http-list-runs", 200, "runs"),
+        ("http-get-run", 404, "message"),
+        ("http-health", 200, "version"),
+        ("http-unauthorized", 401, "message"),
+    ],
+)
+def test_an_http_call_is_answered(handlers: Handlers, name: str, status: int, member: str) -> None:
+    """Each sample call leads to the answer that the contract names."""
+    answer = handlers("api")(event(name))
+    assert answer["statusCode"] == status, answer
+    assert member in json.loads(answer["body"])
+
+
+def test_a_call_without_the_token_leaves_no_trace(
+    handlers: Handlers, algolia: AlgoliaStandIn
+) -> None:
+    """Nothing is fetched for somebody who doesn't belong."""
+    handlers("api")(event("http-unauthorized"))
+    assert not algolia.requests
+
+
+def test_a_check_makes_the_run_known(handlers: Handlers) -> None:
+    """What the check saw is what the API tells afterwards."""
+    api = handlers("api")
+    api(event("http-check-run"))
+    answer = api(event("http-get-run"))
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"])["run"]["status"] == "created"
+
+
+def test_a_queue_batch_brings_slack_up_to_date(handlers: Handlers, slack: SlackStandIn) -> None:
+    """Of its two runs the one that is known is told; the other has nothing to be told."""
+    handlers("poll")(event("schedule-with-run-ids"))
+    batch = event("queue-batch")
+    assert handlers("notify")(batch) == {"batchItemFailures": []}
+    told = [call.arguments["metadata"]["event_payload"]["run_id"] for call in slack.calls]
+    assert told == [RUN_ID]
+    handlers("notify")(batch)
+    assert len(slack.calls) == 1, "the same batch again says nothing new"
+
+
+def test_a_queue_batch_comes_again_while_slack_is_away(
+    handlers: Handlers, slack: SlackStandIn, environment: dict[str, str]
+) -> None:
+    """The message goes back to the queue, and nothing else does."""
+    from local.faults import Fault
+
+    handlers("poll")(event("schedule-with-run-ids"))
+    sqs = boto3.client("sqs")
+    received = sqs.receive_message(QueueUrl=environment["QUEUE_URL"])["Messages"][0]
+    batch = event("queue-batch")
+    batch["Records"][0] |= {"body": received["Body"], "receiptHandle": received["ReceiptHandle"]}
+    slack.faults.add(Fault("status", status=503), path="chat.postMessage")
+    answer = handlers("notify")(batch)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": batch["Records"][0]["messageId"]}]}
+
+
+def test_no_sample_is_left_out() -> None:
+    """A new sample needs a test here."""
+    text = (ROOT / "tests" / "functions" / "test_events.py").read_text("utf-8")
+    for path in EVENTS.glob("*.json"):
+        assert f'"{path.stem}"' in text, f"no test runs {path.name}"

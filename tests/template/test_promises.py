@@ -1,0 +1,226 @@
+"""What the template promises, read from the template itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from local.aws import ROOT
+
+Template = dict[str, Any]
+
+FUNCTIONS = ("PollFunction", "ApiFunction", "NotifyFunction")
+
+OUTPUTS = {
+    "ApiUrl",
+    "ApiTokenSecretArn",
+    "AlgoliaSecretArn",
+    "SlackSecretArn",
+    "TableName",
+    "QueueUrl",
+    "DeadLetterQueueUrl",
+    "PollFunctionName",
+    "ApiFunctionName",
+    "NotifyFunctionName",
+}
+
+PARAMETERS = {
+    "SlackChannel",
+    "FallbackChannel",
+    "ScheduleExpression",
+    "Discover",
+    "NotifyOn",
+    "StalledAfterMinutes",
+    "RetentionDays",
+    "AlarmEmail",
+    "LogLevel",
+    "AlgoliaBaseUrl",
+    "SlackBaseUrl",
+}
+
+
+def resources(template: Template, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The resources of one type, with their properties."""
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == kind:
+            yield name, resource["Properties"]
+
+
+def statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement of every role's policies."""
+    for name, role in resources(template, "AWS::IAM::Role"):
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name, statement
+
+
+def as_list(value: Any) -> list[Any]:
+    """What IAM lets be written alone or as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def test_the_names_that_others_rely_on_are_there(template: Template) -> None:
+    """Parameters and outputs, each described; parameters grouped and labelled for the console."""
+    assert set(template["Parameters"]) == PARAMETERS
+    assert set(template["Outputs"]) == OUTPUTS
+    for entry in (*template["Parameters"].values(), *template["Outputs"].values()):
+        assert entry["Description"].strip()
+    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(PARAMETERS)
+    assert set(interface["ParameterLabels"]) == PARAMETERS
+
+
+def test_every_parameter_has_a_use(template: Template) -> None:
+    """A parameter that nothing reads would be a lie."""
+    body = json.dumps({key: template[key] for key in ("Globals", "Resources", "Conditions")})
+    for name in PARAMETERS:
+        assert f'{{"Ref": "{name}"}}' in body, f"{name} is read by nothing"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_variable_of_a_function_is_read_by_its_code(
+    template: Template, function: str
+) -> None:
+    """And every variable that its code can ask for is set."""
+    given = set(template["Globals"]["Function"]["Environment"]["Variables"])
+    given |= set(template["Resources"][function]["Properties"]["Environment"]["Variables"])
+    settings = (ROOT / "layers/runbell/python/runbell/settings.py").read_text("utf-8")
+    read = set(re.findall(r'"([A-Z]+_[A-Z_]+)"', settings)) | {"POWERTOOLS_LOG_LEVEL"}
+    assert given <= read
+
+
+def test_no_policy_reaches_further_than_it_must(template: Template) -> None:
+    """Named actions on named resources; no star in either."""
+    for role, statement in statements(template):
+        assert statement["Effect"] == "Allow"
+        for action in as_list(statement["Action"]):
+            assert "*" not in action, (role, statement)
+        for resource in as_list(statement["Resource"]):
+            assert "*" not in json.dumps(resource), (role, statement)
+
+
+def test_each_function_reaches_its_own_secrets_only(template: Template) -> None:
+    """poll and api hold no Slack secret, notify holds no Algolia secret."""
+    held = {
+        role: {resource["GetAtt"].partition(".")[0] for resource in as_list(statement["Resource"])}
+        for role, statement in statements(template)
+        if statement["Action"] == "secretsmanager:GetSecretValue"
+    }
+    assert held == {
+        "PollRole": {"AlgoliaSecret"},
+        "ApiRole": {"AlgoliaSecret", "ApiTokenSecret"},
+        "NotifyRole": {"SlackSecret"},
+    }
+
+
+def test_the_table_is_kept_well(template: Template) -> None:
+    """On demand, encrypted, restorable, and emptied by itself; its indexes are sparse."""
+    table = template["Resources"]["Table"]["Properties"]
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {
+        "pending",
+        "active",
+        "watches",
+        "recent",
+    }
+
+
+def test_every_queue_is_encrypted_and_the_way_to_slack_is_in_order(template: Template) -> None:
+    """FIFO with a dead-letter queue; a message is hidden six times as long as notify may run."""
+    for _, queue in resources(template, "AWS::SQS::Queue"):
+        assert queue["SqsManagedSseEnabled"] is True
+    queue = template["Resources"]["Queue"]["Properties"]
+    assert queue["FifoQueue"] is True
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"GetAtt": "DeadLetterQueue.Arn"}
+    timeout = template["Resources"]["NotifyFunction"]["Properties"]["Timeout"]
+    assert queue["VisibilityTimeout"] == 6 * timeout
+    mapping = template["Resources"]["NotifyQueueMapping"]["Properties"]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_every_log_ends_some_day(template: Template) -> None:
+    """Each function and the HTTP API write to a group with a retention."""
+    groups = dict(resources(template, "AWS::Logs::LogGroup"))
+    assert all(group["RetentionInDays"] for group in groups.values())
+    for function in FUNCTIONS:
+        written = template["Resources"][function]["Properties"]["LoggingConfig"]["LogGroup"]
+        assert written["Ref"] in groups
+    stage = template["Resources"]["HttpApiStage"]["Properties"]
+    assert stage["AccessLogSettings"]["DestinationArn"] == {"GetAtt": "HttpApiLogGroup.Arn"}
+
+
+def test_the_http_api_is_throttled(template: Template) -> None:
+    """So that nobody's loop becomes somebody's bill."""
+    settings = template["Resources"]["HttpApiStage"]["Properties"]["DefaultRouteSettings"]
+    assert settings["ThrottlingRateLimit"] > 0
+    assert settings["ThrottlingBurstLimit"] > 0
+
+
+def test_the_schedule_tries_again_and_keeps_what_it_could_not_hand_over(
+    template: Template,
+) -> None:
+    """A retry policy, and dead letters of its own."""
+    target = template["Resources"]["Schedule"]["Properties"]["Target"]
+    assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+    assert target["DeadLetterConfig"]["Arn"] == {"GetAtt": "ScheduleDeadLetterQueue.Arn"}
+    assert json.loads(target["Input"]) == {"connection": "default"}
+
+
+def test_functions_run_where_the_house_says(template: Template) -> None:
+    """python3.13 on arm64; memory and time-out each on purpose."""
+    usual = template["Globals"]["Function"]
+    assert (usual["Runtime"], usual["Architectures"]) == ("python3.13", ["arm64"])
+    for function in FUNCTIONS:
+        properties = template["Resources"][function]["Properties"]
+        assert {"MemorySize", "Timeout", "Role", "Description"} <= set(properties)
+
+
+def test_secrets_hold_nothing_real_until_a_person_puts_it(template: Template) -> None:
+    """Placeholders that are refused, and a token that nobody chose."""
+    from runbell.errors import ConfigurationError
+    from runbell.secrets import parse_algolia, parse_slack
+
+    secrets = dict(resources(template, "AWS::SecretsManager::Secret"))
+    for name, parse in (("AlgoliaSecret", parse_algolia), ("SlackSecret", parse_slack)):
+        with pytest.raises(ConfigurationError, match="placeholder"):
+            parse(secrets[name]["SecretString"])
+    assert secrets["ApiTokenSecret"]["GenerateSecretString"]["PasswordLength"] >= 32
+
+
+@pytest.mark.parametrize("environment", ["default", "local", "production"])
+def test_there_are_settings_for_each_place(environment: str) -> None:
+    """`sam deploy --config-env …` needs no further flag."""
+    import tomllib
+
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))
+    assert config[environment]["global"]["parameters"]["stack_name"]
+    assert config[environment]["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM"
+
+
+def test_cfn_lint_is_clean() -> None:
+    """Also for what CloudFormation would find only at the deploy."""
+    program = Path(sys.executable).parent / "cfn-lint"
+    finished = subprocess.run(
+        [program, ROOT / "template.yaml"], capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stdout
+
+
+def test_the_workflow_runs_what_a_person_runs() -> None:
+    """The same two commands as in the README."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text("utf-8"))
+    commands = json.dumps(workflow)
+    assert "make lint" in commands
+    assert "make test" in commands
