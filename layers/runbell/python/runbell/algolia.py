@@ -84,9 +84,11 @@ class IngestionClient:
             MalformedRunError: The answer is no run.
             AlgoliaError: Any other refusal or failure, after what retries make sense.
             OutOfTimeError: The deadline leaves no time to ask.
-            ConfigurationError: The secret is not usable.
+            ConfigurationError, SecretUnavailableError: The secret is not usable.
         """
-        return parse_run(self._get(f"/1/runs/{quote(run_id, safe='')}", deadline))
+        if run_id in {"", ".", ".."}:  # in a path it would name something else than a run
+            raise RunNotFoundError(f"no run can have the ID {run_id!r}")
+        return parse_run(self._get(f"/1/runs/{quote(run_id, safe='', errors='replace')}", deadline))
 
     def _get(self, path: str, deadline: Deadline) -> Any:
         """Fetch a JSON document, again while that makes sense and time is left for it."""
@@ -122,6 +124,7 @@ class IngestionClient:
         if deadline.remaining() < LEAST_TIME:
             raise OutOfTimeError("no time is left to ask Algolia")
         time_left = deadline.remaining()
+        patience = Deadline(min(READ_TIMEOUT, time_left))
         self.requests_made += 1
         try:
             with self._session.get(
@@ -135,7 +138,7 @@ class IngestionClient:
                 allow_redirects=False,  # the key goes to the vendor's host and nowhere else
                 stream=True,  # so that a slow answer can be given up on between two pieces
             ) as response:
-                body = _read(response, Deadline(min(READ_TIMEOUT, time_left)))
+                body = _read(response, patience)
         except (RequestException, HTTPError, OSError) as error:
             raise AlgoliaUnavailableError(f"no answer from Algolia: {_cause(error)}") from None
         return _make_sense(response, body, credentials)

@@ -12,6 +12,9 @@ from runbell.errors import RequestError
 LONGEST = 2_048
 """Characters of a cursor that are read at all."""
 
+LONGEST_KEY = 1_024
+"""Bytes that a table's sort key may have."""
+
 
 def write_cursor(key: Mapping[str, str]) -> str:
     """Make an opaque cursor of a table's key, whose attributes are all strings."""
@@ -40,5 +43,11 @@ def read_cursor(cursor: str, expected: Mapping[str, str | None]) -> dict[str, st
         raise refusal
     for name, value in key.items():
         if not isinstance(value, str) or not value or expected[name] not in {None, value}:
+            raise refusal
+        try:
+            size = len(value.encode())
+        except UnicodeEncodeError:  # half of a surrogate pair
+            raise refusal from None
+        if size > LONGEST_KEY:
             raise refusal
     return key

@@ -8,6 +8,7 @@ RunbellError
 ├── LostRaceError                others kept writing the same run: try again
 ├── StoreUnavailableError        DynamoDB is out of reach or throttles: try again
 ├── QueueUnavailableError        SQS is out of reach: the next sweep enqueues again
+├── SecretUnavailableError       Secrets Manager is out of reach or throttles: try again
 ├── OutOfTimeError               the function's time is nearly over: try again with a fresh one
 ├── AlgoliaError
 │   ├── RunNotFoundError         Algolia does not know the run
@@ -87,6 +88,12 @@ class StoreUnavailableError(RunbellError):
 
 class QueueUnavailableError(RunbellError):
     """SQS did not take a message, after the SDK's own retries."""
+
+    retryable = True
+
+
+class SecretUnavailableError(RunbellError):
+    """Secrets Manager gave no answer, after the SDK's own retries."""
 
     retryable = True
 

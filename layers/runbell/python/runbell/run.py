@@ -133,14 +133,14 @@ def parse_run(document: object) -> Run:
 
 
 def instant(timestamp: str | None) -> datetime | None:
-    """Read one of the vendor's timestamps; None when there is none or it makes no sense."""
+    """Read one of the vendor's timestamps, in UTC; None when there is none or it makes no sense."""
     if not timestamp:
         return None
     try:
         moment = datetime.fromisoformat(timestamp)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _required(document: Mapping[str, Any], field: str, run_id: str | None) -> str:
@@ -151,12 +151,17 @@ def _required(document: Mapping[str, Any], field: str, run_id: str | None) -> st
         raise MalformedRunError(run_id, field, f"is no string but {_kind(value)}")
     if not value:
         raise MalformedRunError(run_id, field, "is empty")
-    return value
+    return _writable(value)
 
 
 def _text(document: Mapping[str, Any], field: str) -> str | None:
     value = document.get(field)
-    return value if isinstance(value, str) and value else None
+    return _writable(value) if isinstance(value, str) and value else None
+
+
+def _writable(text: str) -> str:
+    """Replace halves of surrogate pairs, which JSON can say and a table can't hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _number(document: Mapping[str, Any], field: str) -> int | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from runbell.errors import ConfigurationError
+from runbell.errors import ConfigurationError, SecretUnavailableError
 from runbell.settings import checked_url
 
 if TYPE_CHECKING:
@@ -22,6 +22,14 @@ REGIONS = ("us", "eu")
 
 REMEMBERED = 300.0
 """Seconds for which a secret is not read again."""
+
+FOR_A_PERSON = frozenset({
+    "AccessDeniedException",
+    "DecryptionFailure",
+    "InvalidRequestException",  # the secret is marked for deletion
+    "ResourceNotFoundException",
+})  # fmt: skip
+"""Refusals of Secrets Manager that trying again does not mend."""
 
 SETTLING = 5.0
 """Seconds for which a secret is not read anew, however often it is refused."""
@@ -76,6 +84,7 @@ class Secret(Generic[T]):
 
         Raises:
             ConfigurationError: The secret can't be read, or is not what it should be.
+            SecretUnavailableError: Secrets Manager does not answer.
         """
         return self._read(older_than=REMEMBERED)
 
@@ -85,7 +94,7 @@ class Secret(Generic[T]):
         Many refusals at once lead to one reading.
 
         Raises:
-            ConfigurationError: As for `get`.
+            ConfigurationError, SecretUnavailableError: As for `get`.
         """
         return self._read(older_than=SETTLING)
 
@@ -98,15 +107,19 @@ class Secret(Generic[T]):
             return value
 
     def _text(self) -> str:
-        from botocore.exceptions import ClientError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             answer = self._client.get_secret_value(SecretId=self._arn)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
-            if code not in {"ResourceNotFoundException", "AccessDeniedException"}:
-                raise
-            raise ConfigurationError(f"the secret {self._arn} can't be read: {code}") from None
+            message = f"the secret {self._arn} can't be read: {code}"
+            if code in FOR_A_PERSON:
+                raise ConfigurationError(message) from None
+            raise SecretUnavailableError(message) from None
+        except BotoCoreError as error:
+            cause = type(error).__name__
+            raise SecretUnavailableError(f"the secret {self._arn} can't be read: {cause}") from None
         return answer.get("SecretString", "")
 
 

@@ -13,7 +13,7 @@ from runbell.rules import Routing
 NOTIFIABLE = ("created", "started", "succeeded", "failed", "skipped", "recovered", "stalled")
 """What `NotifyOn` and a watch's `notifyOn` may name."""
 
-_LOOPBACK = re.compile(r"^(localhost|127(\.\d{1,3}){3}|::1)$")
+_LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
 
 
 class Settings:
@@ -124,9 +124,11 @@ def checked_url(name: str, url: str) -> str | None:
         _ = parts.port
     except ValueError:
         raise ConfigurationError(f"{name} is no URL") from None
-    if "@" in parts.netloc or parts.query or parts.fragment:
+    if not url.isprintable() or " " in url:
+        raise ConfigurationError(f"{name} holds a space or a control character")
+    if "@" in parts.netloc or "?" in url or "#" in url:
         raise ConfigurationError(f"{name} may hold a scheme, a host, a port and a path only")
-    if host and (parts.scheme == "https" or (parts.scheme == "http" and _LOOPBACK.match(host))):
+    if host and (parts.scheme == "https" or (parts.scheme == "http" and _LOOPBACK.fullmatch(host))):
         return url.rstrip("/")
     raise ConfigurationError(
         f"{name} is refused: it must start with https:// (plain http:// is for loopback only)"

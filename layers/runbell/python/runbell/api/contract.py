@@ -89,6 +89,10 @@ class Contract:
         Raises:
             RequestError: It is not as described.
         """
+        try:
+            json.dumps(body, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise RequestError("holds half of a surrogate pair, which is no text", "body") from None
         content = self.document["paths"][path][method]["requestBody"]["content"]
         schema = content["application/json"]["schema"]
         self._check(f"{path} {method}", schema, body, "body")

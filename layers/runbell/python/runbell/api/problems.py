@@ -18,6 +18,7 @@ from runbell.errors import (
     RequestError,
     RunbellError,
     RunNotFoundError,
+    SecretUnavailableError,
     StoreUnavailableError,
 )
 
@@ -33,6 +34,8 @@ _ANSWERS: dict[type[RunbellError], tuple[HTTPStatus, str]] = {
     ConfigurationError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_configured"),
     StoreUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
     QueueUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
+    SecretUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
+    RunbellError: (HTTPStatus.INTERNAL_SERVER_ERROR, "failed"),
 }
 """The answer to an error is that of its nearest ancestor here."""
 

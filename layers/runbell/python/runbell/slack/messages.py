@@ -168,8 +168,9 @@ def _details(run: Run, entry: HistoryEntry) -> list[str]:
         lines.append(f"Reason: `{_code(run.reason_code)}`")
     elif run.reason_code and _REASONS[run.reason_code]:
         lines.append(f"Reason: {_REASONS[run.reason_code]}")
-    if run.reason and run.reason_code != ReasonCode.OK:
-        lines.append(f"> {escape_and_clip(' '.join(run.reason.split()), LONGEST_REASON)}")
+    reason = " ".join((run.reason or "").split())
+    if reason and run.reason_code != ReasonCode.OK:
+        lines.append(f"> {escape_and_clip(reason, LONGEST_REASON)}")
     return lines
 
 
@@ -185,8 +186,8 @@ def _bar(progress: Progress) -> str:
 
 def _moment(run: Run, entry: HistoryEntry) -> str:
     """One point of a run's story; Algolia's time for it, else when Runbell saw it."""
-    times = {Kind.CREATED: run.created_at, Kind.STARTED: run.started_at}
-    moment = instant(times.get(Kind(entry.kind), run.finished_at)) or instant(entry.at)
+    times: dict[str, str | None] = {Kind.CREATED: run.created_at, Kind.STARTED: run.started_at}
+    moment = instant(times.get(entry.kind, run.finished_at)) or instant(entry.at)
     icon, words = _words(entry)
     label = entry.kind if entry.kind in _LOOK else words
     return f"{icon} {label} {date_token(moment)}" if moment else f"{icon} {label}"
@@ -202,8 +203,13 @@ def _code(text: str) -> str:
 
 
 def _section(text: str) -> Block:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+    return {"type": "section", "text": _mrkdwn(text)}
 
 
 def _context(text: str) -> Block:
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
+    return {"type": "context", "elements": [_mrkdwn(text)]}
+
+
+def _mrkdwn(text: str) -> Block:
+    # Not verbatim, Slack would link names and parse mentions that are written out in a reason.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}

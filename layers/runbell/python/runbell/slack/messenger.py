@@ -86,8 +86,9 @@ class BotMessenger:
         try:
             answer = self._client.api_call(method, json=arguments)
         except SlackApiError as error:
+            said = error.response.data
             raise refusal(
-                _word(str(error.response.get("error", ""))),
+                _word(str(said.get("error", ""))) if isinstance(said, dict) else "",
                 status=error.response.status_code,
                 retry_after=_retry_after(dict(error.response.headers)),
                 is_update=method == "chat.update",
@@ -130,7 +131,8 @@ class WebhookMessenger:
             )
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise _unanswered(error) from None
-        if answer.status_code != 200:
+        # Whatever answers otherwise is something in between, and the message may be lost.
+        if answer.status_code != 200 or answer.body.strip() != "ok":
             raise refusal(
                 _word(answer.body),
                 status=answer.status_code,

@@ -25,12 +25,12 @@ def escape_and_clip(text: str, limit: int) -> str:
         return escaped
     length = limit
     while len(escaped := escape(clip(text, length))) > limit:
-        length -= max(1, (len(escaped) - limit) // 4)
+        length -= max(1, (len(escaped) - limit) // 5)  # a character is five at the most
     return escaped
 
 
 def date_token(moment: datetime, form: str = "{time_secs}") -> str:
-    """Show a moment in each reader's own zone.
+    """Show a moment, given in UTC, in each reader's own zone.
 
     See https://docs.slack.dev/messaging/formatting-message-text#date-formatting.
     """

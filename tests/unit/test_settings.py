@@ -1,0 +1,186 @@
+"""The environment is checked where it is asked for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from runbell.errors import ConfigurationError
+from runbell.rules import Routing
+from runbell.settings import NOTIFIABLE, Settings, checked_url, parse_notify_on
+
+REQUIRED = {
+    "table_name": "TABLE_NAME",
+    "queue_url": "QUEUE_URL",
+    "dead_letter_queue_url": "DEAD_LETTER_QUEUE_URL",
+    "algolia_secret": "ALGOLIA_SECRET_ARN",
+    "slack_secret": "SLACK_SECRET_ARN",
+    "api_token_secret": "API_TOKEN_SECRET_ARN",
+}
+
+
+@pytest.mark.parametrize(("attribute", "name"), REQUIRED.items())
+def test_a_required_value_is_read_without_its_margins(attribute: str, name: str) -> None:
+    assert getattr(Settings({name: " value\n"}), attribute) == "value"
+
+
+@pytest.mark.parametrize(
+    ("attribute", "name"),
+    [*REQUIRED.items(), ("routing", "SLACK_CHANNEL"), ("retention", "RETENTION_DAYS")],
+)
+@pytest.mark.parametrize("environment", [{}, {"": ""}, None])
+def test_a_missing_value_is_named(
+    attribute: str, name: str, environment: dict[str, str] | None
+) -> None:
+    blank = {name: "  "} if environment is None else environment
+    with pytest.raises(ConfigurationError, match=f"variable {name} is not set"):
+        getattr(Settings(blank), attribute)
+
+
+def test_a_value_that_nobody_asks_for_may_be_missing() -> None:
+    settings = Settings({"TABLE_NAME": "runs", "RETENTION_DAYS": "wrong"})
+    assert settings.table_name == "runs"
+
+
+def test_routing_is_the_channel_with_what_it_wants_to_hear() -> None:
+    settings = Settings({"SLACK_CHANNEL": "#runs", "NOTIFY_ON": "failed, succeeded"})
+    assert settings.routing == Routing("#runs", frozenset({"failed", "succeeded"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        (",".join(NOTIFIABLE), set(NOTIFIABLE)),
+        (" failed ,, failed ", {"failed"}),
+        ("", set()),
+        (",", set()),
+    ],
+)
+def test_notify_on_is_a_list_with_commas(text: str, kinds: set[str]) -> None:
+    assert parse_notify_on("NOTIFY_ON", text) == kinds
+
+
+@pytest.mark.parametrize("text", ["everything", "failed,Succeeded", "failed;skipped", "other"])
+def test_notify_on_refuses_a_kind_that_does_not_exist(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"NOTIFY_ON names .*: the choices are created"):
+        parse_notify_on("NOTIFY_ON", text)
+
+
+@pytest.mark.parametrize(("text", "days"), [("1", 1), (" 90 ", 90), ("3650", 3650)])
+def test_retention_is_whole_days(text: str, days: int) -> None:
+    assert Settings({"RETENTION_DAYS": text}).retention == timedelta(days=days)
+
+
+@pytest.mark.parametrize("text", ["0", "3651", "-1", "1.5", "a month", "1e3", "²"])
+def test_retention_refuses_anything_else(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="give whole days from 1 to 3650"):
+        _ = Settings({"RETENTION_DAYS": text}).retention
+
+
+@pytest.mark.parametrize(("text", "channel"), [("", None), ("  ", None), (" #alarm ", "#alarm")])
+def test_the_fallback_channel_may_be_left_out(text: str, channel: str | None) -> None:
+    assert Settings({"FALLBACK_CHANNEL": text}).fallback_channel == channel
+    assert Settings({}).fallback_channel is None
+
+
+@pytest.mark.parametrize("attribute", ["algolia_base_url", "slack_base_url"])
+def test_a_base_url_is_held_to_the_rule_for_urls(attribute: str) -> None:
+    name = attribute.upper()
+    assert getattr(Settings({}), attribute) is None
+    assert getattr(Settings({name: "https://proxy.example/"}), attribute) == "https://proxy.example"
+    with pytest.raises(ConfigurationError, match=f"{name} is refused"):
+        getattr(Settings({name: "http://proxy.example"}), attribute)
+
+
+@pytest.mark.parametrize(
+    ("url", "checked"),
+    [
+        ("", None),
+        ("  ", None),
+        ("https://data.us.algolia.com", "https://data.us.algolia.com"),
+        ("https://data.us.algolia.com//", "https://data.us.algolia.com"),
+        ("HTTPS://Proxy.Example:8443/a/b/", "HTTPS://Proxy.Example:8443/a/b"),
+        (" https://proxy.example\n", "https://proxy.example"),
+        ("http://localhost", "http://localhost"),
+        ("http://LOCALHOST:4566/x", "http://LOCALHOST:4566/x"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://127.1.2.3", "http://127.1.2.3"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_https_and_loopback_are_taken(url: str, checked: str | None) -> None:
+    assert checked_url("URL", url) == checked
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://proxy.example",
+        "http://10.0.0.1",
+        "http://0.0.0.0",
+        "http://169.254.169.254/latest/meta-data",
+        "http://127.0.0.1.evil.example",
+        "http://localhost.evil.example",
+        "http://evil-localhost",
+        "http://localhost.",
+        "http://127.0.0",
+        "http://127.0.0.1.1",
+        "http://2130706433",
+        "http://127.\u0660.\u0660.\u0661",
+        "http://[::2]",
+        "http://[::ffff:127.0.0.1]",
+        "http://127.0.0.1\\.evil.example",
+        "http://127.0.0.1\n.evil.example",
+        "http://127.0.0.1%2eevil.example",
+        "http://127.0.0.1@evil.example",
+        "http://evil.example@127.0.0.1",
+        "https://key:secret@proxy.example",
+        "https://@proxy.example",
+        "https://proxy.example?x=1",
+        "https://proxy.example?",
+        "https://proxy.example#x",
+        "https://proxy.example/#",
+        "https://proxy.example/\r\nx-header: 1",
+        "https://proxy.example/a b",
+        "https://",
+        "https:///path",
+        "https:proxy.example",
+        "https://proxy.example:port",
+        "https://proxy.example:99999",
+        "https://[::1",
+        "file:///etc/passwd",
+        "file://localhost/etc/passwd",
+        "javascript:alert(1)",
+        "data:text/plain,x",
+        "ftp://localhost/x",
+        "gopher://127.0.0.1/x",
+        "//localhost/x",
+        "localhost:8080",
+        "127.0.0.1",
+        "proxy.example",
+    ],
+)
+def test_anything_else_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^THE_URL "):
+        checked_url("THE_URL", url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example/services/T0/B0/s3cret",
+        "https://hooks.example/services/T0/B0/s3cret?x=1",
+        "https://user:s3cret@hooks.example/services",
+        "https://hooks.example:port/services/T0/B0/s3cret",
+        "https://hooks.example/services/ s3cret",
+        "ftp://hooks.example/services/T0/B0/s3cret",
+    ],
+)
+def test_a_refusal_shows_nothing_of_the_url(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        checked_url("the webhook", url)
+    assert "s3cret" not in str(caught.value)
+    assert "hooks" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None

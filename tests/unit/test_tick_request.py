@@ -1,0 +1,51 @@
+"""What the schedule may ask of a tick."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runbell.errors import RequestError
+from runbell.tick import LONGEST_ID, TickRequest, parse_tick
+
+
+@pytest.mark.parametrize(
+    ("event", "run_ids"),
+    [
+        ({}, None),
+        ({"connection": "default"}, None),
+        ({"connection": "default", "runIDs": None}, None),
+        ({"runIDs": []}, ()),
+        ({"runIDs": ["a", "b"]}, ("a", "b")),
+        ({"runIDs": ["x" * LONGEST_ID]}, ("x" * LONGEST_ID,)),
+        ({"connection": "default", "version": "0", "source": "aws.scheduler"}, None),
+    ],
+)
+def test_a_tick_is_of_all_that_is_watched_or_of_named_runs(
+    event: dict[str, Any], run_ids: tuple[str, ...] | None
+) -> None:
+    assert parse_tick(event) == TickRequest("default", run_ids)
+
+
+@pytest.mark.parametrize("event", [None, [], "default", 7, True])
+def test_what_is_no_object_is_refused(event: object) -> None:
+    with pytest.raises(RequestError, match="event must be an object such as") as caught:
+        parse_tick(event)
+    assert caught.value.where == "event"
+
+
+@pytest.mark.parametrize("connection", ["other", "", None, 7, ["default"]])
+def test_another_connection_is_refused(connection: object) -> None:
+    with pytest.raises(RequestError, match="use 'default'") as caught:
+        parse_tick({"connection": connection})
+    assert caught.value.where == "event.connection"
+
+
+@pytest.mark.parametrize(
+    "run_ids", ["a", {}, 7, [7], [None], [""], ["a", ""], [["a"]], ["x" * (LONGEST_ID + 1)]]
+)
+def test_what_are_no_run_ids_is_refused(run_ids: object) -> None:
+    with pytest.raises(RequestError, match="must be a list of run IDs") as caught:
+        parse_tick({"runIDs": run_ids})
+    assert caught.value.where == "event.runIDs"
