@@ -190,7 +190,8 @@ def _bears_token(headers: Mapping[str, str]) -> bool:
     if scheme.lower() != "bearer" or not given:
         return False
     secret = assembly.api_token()
-    return _same(given, secret.get()) or _same(given, secret.anew())
+    token = secret.get()
+    return _same(given, token) or _same(given, secret.anew(token))
 
 
 def _same(given: str, token: str) -> bool:

@@ -53,25 +53,35 @@ class TestReading:
         secret = secret_of(secrets_manager, clock)
         secret.get()
         secrets_manager.text = "new"
-        clock.advance(SETTLING)
-        assert secret.anew() == "new"
+        assert secret.anew("old") == "new"
         assert secret.get() == "new"
 
     def test_refusals_within_five_seconds_lead_to_one_reading(
         self, secrets_manager: FakeSecretsManager, clock: Clock
     ) -> None:
         secret = secret_of(secrets_manager, clock)
-        secret.get()
-        clock.advance(SETTLING)
+        refused = secret.get()
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda _: secret.anew(), range(50)))
+            list(pool.map(lambda _: secret.anew(refused), range(50)))
         assert secrets_manager.readings == 2
         clock.advance(SETTLING - 0.1)
-        secret.anew()
+        secret.anew(refused)
         assert secrets_manager.readings == 2
         clock.advance(0.1)
-        secret.anew()
+        secret.anew(refused)
         assert secrets_manager.readings == 3
+
+    def test_what_another_has_read_anew_is_not_read_again(
+        self, secrets_manager: FakeSecretsManager, clock: Clock
+    ) -> None:
+        secrets_manager.text = "old"
+        secret = secret_of(secrets_manager, clock)
+        secret.get()
+        secrets_manager.text = "new"
+        secret.anew("old")
+        clock.advance(SETTLING)
+        assert secret.anew("old") == "new"
+        assert secrets_manager.readings == 2
 
     def test_many_threads_at_a_cold_start_lead_to_one_reading(
         self, secrets_manager: FakeSecretsManager, clock: Clock

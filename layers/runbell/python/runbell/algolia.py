@@ -19,6 +19,7 @@ from runbell.errors import (
     AlgoliaRateLimitError,
     AlgoliaRefusedError,
     AlgoliaUnavailableError,
+    MalformedRunError,
     OutOfTimeError,
     RunNotFoundError,
 )
@@ -81,14 +82,17 @@ class IngestionClient:
 
         Raises:
             RunNotFoundError: Algolia does not know it.
-            MalformedRunError: The answer is no run.
+            MalformedRunError: The answer is no run, or another one.
             AlgoliaError: Any other refusal or failure, after what retries make sense.
             OutOfTimeError: The deadline leaves no time to ask.
             ConfigurationError, SecretUnavailableError: The secret is not usable.
         """
         if run_id in {"", ".", ".."}:  # in a path it would name something else than a run
             raise RunNotFoundError(f"no run can have the ID {run_id!r}")
-        return parse_run(self._get(f"/1/runs/{quote(run_id, safe='', errors='replace')}", deadline))
+        run = parse_run(self._get(f"/1/runs/{quote(run_id, safe='', errors='replace')}", deadline))
+        if run.run_id != run_id:
+            raise MalformedRunError(run_id, "runID", f"is that of another run, {run.run_id}")
+        return run
 
     def _get(self, path: str, deadline: Deadline) -> Any:
         """Fetch a JSON document, again while that makes sense and time is left for it."""
@@ -98,7 +102,7 @@ class IngestionClient:
             try:
                 return self._ask(path, credentials, deadline)
             except AlgoliaCredentialError:
-                renewed = self._secret.anew()
+                renewed = self._secret.anew(credentials)
                 if renewed == credentials:
                     raise
                 credentials = renewed

@@ -32,7 +32,7 @@ FOR_A_PERSON = frozenset({
 """Refusals of Secrets Manager that trying again does not mend."""
 
 SETTLING = 5.0
-"""Seconds for which a secret is not read anew, however often it is refused."""
+"""Seconds for which a secret that was read anew is not read again, however often it is refused."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ class Secret(Generic[T]):
         self._clock = clock
         self._lock = threading.Lock()
         self._known: tuple[float, T] | None = None
+        self._renewed_at = float("-inf")
 
     def get(self) -> T:
         """Give the credentials, from memory for up to five minutes.
@@ -86,25 +87,33 @@ class Secret(Generic[T]):
             ConfigurationError: The secret can't be read, or is not what it should be.
             SecretUnavailableError: Secrets Manager does not answer.
         """
-        return self._read(older_than=REMEMBERED)
+        with self._lock:
+            if self._known and self._clock() - self._known[0] < REMEMBERED:
+                return self._known[1]
+            return self._read()
 
-    def anew(self) -> T:
+    def anew(self, refused: T) -> T:
         """Read the secret again, because what it held was refused.
 
-        Many refusals at once lead to one reading.
+        Many refusals at once lead to one reading, and so do many of the same value in a row.
+
+        Args:
+            refused: The value that was refused.
 
         Raises:
             ConfigurationError, SecretUnavailableError: As for `get`.
         """
-        return self._read(older_than=SETTLING)
-
-    def _read(self, older_than: float) -> T:
         with self._lock:
-            if self._known and self._clock() - self._known[0] < older_than:
+            now = self._clock()
+            if self._known and (self._known[1] != refused or now - self._renewed_at < SETTLING):
                 return self._known[1]
-            value = self._parse(self._text())
-            self._known = (self._clock(), value)
-            return value
+            self._renewed_at = now
+            return self._read()
+
+    def _read(self) -> T:
+        value = self._parse(self._text())
+        self._known = (self._clock(), value)
+        return value
 
     def _text(self) -> str:
         from botocore.exceptions import BotoCoreError, ClientError

@@ -36,8 +36,8 @@ class SlackAccess:
         Raises:
             ConfigurationError: The secret is not usable.
         """
-        refused = self._made[0] if self._made else None
-        credentials = self._secret.anew()
+        refused = self._made[0] if self._made else self._secret.get()
+        credentials = self._secret.anew(refused)
         return None if credentials == refused else self._for(credentials)
 
     def _for(self, credentials: SlackCredentials) -> Messenger:

@@ -180,8 +180,8 @@ def _bar(progress: Progress) -> str:
     if progress.expected <= 0:
         return f"{received} records so far"
     share = min(1.0, max(0.0, progress.received / progress.expected))
-    full = int(share * BAR)
-    return f"`{'█' * full}{'░' * (BAR - full)}` {share:.0%} · {received} of {expected} records"
+    full, percent = int(share * BAR), int(share * 100)  # rounded down: 100 % means all
+    return f"`{'█' * full}{'░' * (BAR - full)}` {percent}% · {received} of {expected} records"
 
 
 def _moment(run: Run, entry: HistoryEntry) -> str:
