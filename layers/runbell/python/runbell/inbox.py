@@ -90,7 +90,12 @@ class Inbox:
         self._notifier.deliver(wake)
 
     def _put_off(self, records: list[SQSRecord], response: Any, put_off: dict[str, int]) -> None:
-        """Say when what goes back to the queue may come again; a group comes again as one."""
+        """Say when what goes back to the queue may come again; a group comes again as one.
+
+        Where the queue does not hear it, the queue's own time-out is the wait.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
         back = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
         entries = [
             {
@@ -101,11 +106,15 @@ class Inbox:
             for number, record in enumerate(records)
             if record.message_id in back
         ]
-        if entries:
+        if not entries:
+            return
+        try:
             self._client.change_message_visibility_batch(
                 QueueUrl=self._queue_url,
                 Entries=entries,  # type: ignore[arg-type]
             )
+        except (BotoCoreError, ClientError) as error:
+            logger.warning("the queue could not be told how long to wait", extra=_cause(error))
 
 
 def _wait(error: Exception, receives: int) -> int:
@@ -130,6 +139,9 @@ def _told(record: SQSRecord, error: Exception) -> dict[str, Any]:
     return {
         "group": _group(record),
         "receives": _receives(record),
-        "error": type(error).__name__,
-        "cause": str(error),
+        **_cause(error),
     }
+
+
+def _cause(error: Exception) -> dict[str, str]:
+    return {"error": type(error).__name__, "cause": str(error)}

@@ -41,6 +41,8 @@ class Delivery:
         told: The number of the last change that was told.
         shown: The version of the item that the message shows.
         error: Slack's last word, if it refused.
+        given_up: The number of the last change that was laid away, because Slack will never take
+            it here.
     """
 
     channel_id: str | None = None
@@ -48,6 +50,7 @@ class Delivery:
     told: int = 0
     shown: int = 0
     error: str | None = None
+    given_up: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class RunItem:
 
     `version` grows with each saved look at the run; 0 means that nobody has looked yet.
     `channel` is where the latest announcement belongs; `pending_since` is set while something
-    is to be brought to Slack.
+    is to be brought to Slack, `unknown_since` while Algolia does not know a run that is looked at.
     """
 
     connection: str
@@ -70,8 +73,14 @@ class RunItem:
     watch: Watch | None = None
     watched_since: str | None = None
     active: bool = False
+    unknown_since: str | None = None
     updated_at: str | None = None
     test: bool = False
+
+    @property
+    def last_change(self) -> int:
+        """The number of the run's latest change; 0 before the first."""
+        return self.history[-1].number if self.history else 0
 
     @property
     def delivery(self) -> Delivery:
@@ -110,6 +119,7 @@ def parse_item(item: Mapping[str, Any]) -> RunItem:
         watch=_watch(item["watch"]) if "watch" in item else None,
         watched_since=item.get("watched_since"),
         active="active" in item,
+        unknown_since=item.get("unknown_since"),
         updated_at=item.get("updated_at"),
         test="test" in item,
     )
@@ -146,6 +156,7 @@ def _delivery(attributes: Mapping[str, Any]) -> Delivery:
         told=int(attributes.get("told", 0)),
         shown=int(attributes.get("shown", 0)),
         error=attributes.get("error"),
+        given_up=int(attributes.get("given_up", 0)),
     )
 
 

@@ -67,13 +67,11 @@ class Notifier:
             return
         if item.test:
             self._deliver_test(item)
-            return
-        if not _is_behind(item):
-            return
-        try:
-            self._with_messenger(item, self._reconcile)
-        except (SlackDestinationError, SlackPayloadError) as error:
-            self._give_up(wake, error)
+        elif item.pending_since is not None:
+            try:
+                self._with_messenger(item, self._reconcile)
+            except (SlackDestinationError, SlackPayloadError) as error:
+                self._give_up(wake, item, error)
 
     def _with_messenger(self, item: RunItem, act: Callable[[RunItem, Messenger], None]) -> None:
         """Do something on Slack, once more with the secret read anew when it is refused."""
@@ -84,10 +82,15 @@ class Notifier:
             if renewed is None:
                 raise
             logger.info("the secret SLACK has been replaced, going on with the new one")
-            act(self._store.get(item.connection, item.run_id), renewed)
+            now = self._store.get(item.connection, item.run_id)
+            if now.channel == item.channel:  # else it has moved, and its new channel has a wake
+                act(now, renewed)
 
     def _reconcile(self, item: RunItem, slack: Messenger) -> None:
-        if not slack.can_edit:
+        if item.delivery.ts is None and not _untold(item):
+            # Only a detail is new, and there is no message of a bot's to show it in.
+            self._settle(item, item.delivery)
+        elif not slack.can_edit:
             self._post_each_change(item, slack)
         elif item.delivery.ts is None:
             self._post_anew(item, slack)
@@ -101,8 +104,7 @@ class Notifier:
     def _post_anew(self, item: RunItem, slack: Messenger) -> None:
         """Post the run's message, which tells its whole story."""
         place = _post(slack, item, messages.run_message(item))
-        delivery = Delivery(place.channel_id, place.ts, told=len(item.history), shown=item.version)
-        self._store.record_delivery(item, delivery, settled=True)
+        self._settle(item, Delivery(place.channel_id, place.ts))
 
     def _bring_up_to_date(self, item: RunItem, slack: Messenger) -> None:
         """Edit the run's message, and reply with what an edit is too quiet for."""
@@ -121,36 +123,59 @@ class Notifier:
                 # Written down at once, so that a crash repeats this reply at the most.
                 delivery = replace(delivery, told=entry.number)
                 self._store.record_delivery(item, delivery, settled=False)
-        delivery = replace(delivery, told=len(item.history), shown=item.version, error=None)
-        self._store.record_delivery(item, delivery, settled=True)
+        self._settle(item, delivery)
 
     def _post_each_change(self, item: RunItem, slack: Messenger) -> None:
-        """Post a message for every change: what a webhook has posted can't be edited."""
+        """Post a message for every change: what a webhook has posted can't be edited.
+
+        A webhook has one channel, so what it has told under another name is told here.
+        """
         delivery = item.delivery
+        told = max((each.told for each in item.deliveries.values() if each.ts is None), default=0)
         for entry in _untold(item):
+            if entry.number <= told:
+                continue
             _post(slack, item, messages.change_message(item, entry, is_reply=False))
             delivery = replace(delivery, told=entry.number)
             self._store.record_delivery(item, delivery, settled=False)
-        delivery = replace(delivery, told=len(item.history), shown=item.version, error=None)
-        self._store.record_delivery(item, delivery, settled=True)
+        self._settle(item, delivery)
 
-    def _give_up(self, wake: Wake, error: SlackError) -> None:
-        """Lay away what Slack will never take, and tell people elsewhere if there is a place."""
+    def _settle(self, item: RunItem, delivery: Delivery) -> None:
+        """Write down that a channel has been told all of an item."""
+        told = replace(delivery, told=item.last_change, shown=item.version, error=None)
+        self._store.record_delivery(item, told, settled=True)
+
+    def _give_up(self, wake: Wake, refused: RunItem, error: SlackError) -> None:
+        """Lay away what Slack will never take, and tell people elsewhere if there is a place.
+
+        A channel's refusal of the same changes is news once, however many details follow them.
+        """
         item = self._store.get(wake.connection, wake.run_id)
-        logger.error(
-            "an announcement can't be delivered",
-            extra={"run_id": wake.run_id, "channel": wake.channel, "cause": error.code},
-        )
-        if self._fallback_channel and self._fallback_channel != wake.channel:
-            message = messages.misrouted(messages.run_message(item), wake.channel, error.code)
-            elsewhere = replace(item, channel=self._fallback_channel)
-            try:
-                _post(self._slack.messenger(), elsewhere, message)
-            except (SlackDestinationError, SlackPayloadError) as second:
-                logger.error("the fallback channel refuses too", extra={"cause": second.code})
-        self._dead_letters.bury(wake.body(), group_of(wake.channel), error.code)
-        delivery = replace(item.delivery, error=error.code)
-        self._store.record_delivery(item, delivery, settled=True)
+        if item.channel != wake.channel:
+            return  # it has moved, and its new channel is told everything
+        if any(entry.number > item.delivery.given_up for entry in _untold(item)):
+            logger.error(
+                "an announcement can't be delivered",
+                extra={"run_id": wake.run_id, "channel": wake.channel, "cause": error.code},
+            )
+            # First, because a second dead letter does less harm than a second message.
+            self._dead_letters.bury(wake.body(), group_of(wake.channel), error.code)
+            self._tell_fallback_channel(item, error)
+        delivery = replace(item.delivery, error=error.code, given_up=item.last_change)
+        # What has changed since the refusal stays pending: its own wake tries the channel again.
+        self._store.record_delivery(replace(item, version=refused.version), delivery, settled=True)
+
+    def _tell_fallback_channel(self, item: RunItem, error: SlackError) -> None:
+        """Tell a run's story where people look when its own channel refuses it."""
+        channel = item.channel or ""
+        if not self._fallback_channel or self._fallback_channel == channel:
+            return
+        message = messages.misrouted(messages.run_message(item), channel, error.code)
+        elsewhere = replace(item, channel=self._fallback_channel)
+        try:
+            _post(self._slack.messenger(), elsewhere, message)
+        except (SlackDestinationError, SlackPayloadError) as second:
+            logger.error("the fallback channel refuses too", extra={"cause": second.code})
 
     def _deliver_test(self, item: RunItem) -> None:
         """Post a test message once and write down what Slack said, whatever it was."""
@@ -182,13 +207,6 @@ def _post(slack: Messenger, item: RunItem, message: Message, *, thread: str | No
 def _untold(item: RunItem) -> list[HistoryEntry]:
     """The changes that the run's channel is still to be told, in order."""
     return [e for e in item.history if e.announced and e.number > item.delivery.told]
-
-
-def _is_behind(item: RunItem) -> bool:
-    """Whether the run's channel shows less than the item holds."""
-    if item.delivery.ts is None and not _untold(item):
-        return item.pending_since is not None
-    return item.delivery.shown < item.version or bool(_untold(item))
 
 
 def _log_plain(item: RunItem, error: RunbellError) -> None:

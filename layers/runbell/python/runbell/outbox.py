@@ -66,10 +66,13 @@ def parse_wake(body: str) -> Wake:
         wake = Wake(
             document["connection"], document["runID"], document["version"], document["channel"]
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RequestError(f"is no message of this queue: {error!r}", "body") from None
-    if not all(isinstance(text, str) for text in (wake.connection, wake.run_id, wake.channel)):
+    named = (wake.connection, wake.run_id, wake.channel)
+    if not all(isinstance(text, str) and text for text in named):
         raise RequestError("names no run", "body")
+    if not isinstance(wake.version, int) or isinstance(wake.version, bool):
+        raise RequestError("names no version of the run", "body")
     return wake
 
 

@@ -35,11 +35,16 @@ PAGE = 50
 PAGES_READ = 10
 """Pages of an index that one listing reads in search of items that match its filters."""
 
+HISTORY_KEPT = 100
+"""Changes of a run that are kept: an item holds 400 KB in all, and a state that Algolia moves to
+and fro for ever must not fill it."""
+
 TEST_KEPT = timedelta(days=1)
 """How long the item of a test message stays."""
 
 _PENDING = ("pending", "pending_since", "pending_due")
-_ACTIVE = ("active", "active_since")
+_UNKNOWN = ("unknown_since",)
+_ACTIVE = ("active", "active_since", *_UNKNOWN)
 _WATCH = ("watch", "watched", "watched_since")
 
 
@@ -119,6 +124,9 @@ class RunStore:
             "updated_at": now,
             "expires_at": self._expiry(self._retention),
         }
+        if entry is not None:
+            history = [*item.history, entry][-HISTORY_KEPT:]
+            put["history"] = [_known(asdict(each)) for each in history]
         keep: dict[str, Any] = {"deliveries": {}}
         if announce_in is not None:
             # Saved with the change, so that a crash right after it announces it later.
@@ -128,8 +136,7 @@ class RunStore:
             _key(item.connection, item.run_id),
             put=put,
             keep=keep,
-            append={"history": [_known(asdict(entry))]} if entry else None,
-            remove=_ACTIVE if run.is_terminal else (),
+            remove=_ACTIVE if run.is_terminal else _UNKNOWN,
             condition=no_look_since,
         )
         if saved is None:
@@ -192,6 +199,22 @@ class RunStore:
 
         is_active = Attr("active").exists()
         self._table.update(_key(connection, run_id), remove=_ACTIVE, condition=is_active)
+
+    def note_unknown(self, connection: str, run_id: str) -> RunItem | None:
+        """Remember since when Algolia does not know a run; None when nobody wants it looked at."""
+        from boto3.dynamodb.conditions import Attr
+
+        is_active = Attr("active").exists()
+        keep = {"unknown_since": timestamp(self._now())}
+        saved = self._table.update(_key(connection, run_id), keep=keep, condition=is_active)
+        return parse_item(saved) if saved else None
+
+    def note_known(self, connection: str, run_id: str) -> None:
+        """Forget that Algolia did not know a run."""
+        from boto3.dynamodb.conditions import Attr
+
+        was_unknown = Attr("unknown_since").exists()
+        self._table.update(_key(connection, run_id), remove=_UNKNOWN, condition=was_unknown)
 
     def active(self, connection: str) -> Iterator[str]:
         """Name the watched runs that have not ended."""

@@ -47,7 +47,6 @@ class Table:
         *,
         put: Changes | None = None,
         keep: Changes | None = None,
-        append: Mapping[str, Sequence[Any]] | None = None,
         remove: Sequence[Path] = (),
         condition: ConditionBase | None = None,
     ) -> dict[str, Any] | None:
@@ -57,7 +56,6 @@ class Table:
             pk: Which item.
             put: Values to set, whatever was there.
             keep: Values to set where nothing is there yet.
-            append: Values to add at the end of a list, which is made where there is none.
             remove: What is to go.
             condition: What must hold of the item as it is.
 
@@ -69,12 +67,6 @@ class Table:
         for path, value in (keep or {}).items():
             at = said.path(path)
             sets.append(f"{at} = if_not_exists({at}, {said.value(value)})")
-        for path, values in (append or {}).items():
-            at = said.path(path)
-            sets.append(
-                f"{at} = list_append(if_not_exists({at}, {said.value([])}), "
-                f"{said.value(list(values))})"
-            )
         expression = f"SET {', '.join(sets)}" if sets else ""
         if remove:
             expression += f" REMOVE {', '.join(said.path(path) for path in remove)}"

@@ -200,13 +200,15 @@ class Watcher:
         for _ in range(LOST_RACES):
             item = self._store.get(self._connection, run.run_id)
             known = item.snapshot
-            if known is not None and is_stale(known, run):
-                logger.info("a stale read is left aside", extra={"run_id": run.run_id})
-                return Check(item, known, None, queued=False, stale=True)
-            if known == run:
-                if item.active and run.is_terminal:  # watched at the moment of its end
+            stale = known is not None and is_stale(known, run)
+            if known is not None and (stale or known == run):
+                if item.active and known.is_terminal:  # watched at the moment of its end
                     self._store.retire(self._connection, run.run_id)
-                return Check(item, known, None, queued=False)
+                elif item.unknown_since:
+                    self._store.note_known(self._connection, run.run_id)
+                if stale:
+                    logger.info("a stale read is left aside", extra={"run_id": run.run_id})
+                return Check(item, known, None, queued=False, stale=stale)
             try:
                 return self._commit(item, run)
             except LostRaceError:
@@ -220,7 +222,7 @@ class Watcher:
         if change is not None:
             announcement = announce(change, self._routing.with_watch(item.watch))
             entry = HistoryEntry(
-                number=len(item.history) + 1,
+                number=item.last_change + 1,
                 kind=kind_of(change.after),
                 status=change.after.status,
                 outcome=change.after.outcome,
@@ -255,9 +257,9 @@ class Watcher:
         try:
             return self.check(run_id, deadline)
         except RunNotFoundError:
-            item = self._store.get(self._connection, run_id)
-            since = instant(item.updated_at or item.watched_since)
-            if item.active and since and self._now() - since > UNKNOWN_FOR:
+            item = self._store.note_unknown(self._connection, run_id)
+            since = instant(item.unknown_since) if item else None
+            if since and self._now() - since > UNKNOWN_FOR:
                 self._store.retire(self._connection, run_id)
                 logger.error("a run is unknown for long, its watch ends", extra={"run_id": run_id})
             raise

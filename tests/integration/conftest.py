@@ -1,0 +1,386 @@
+"""The package's own parts, put together over a real table, real queues and the stand-ins."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from requests import Session
+
+from local.algolia import AlgoliaStandIn
+from local.aws import LocalAws
+from local.http_server import Answer, Request
+from local.slack import SlackStandIn
+from runbell.algolia import IngestionClient
+from runbell.deadline import Deadline
+from runbell.inbox import Inbox
+from runbell.items import HistoryEntry, RunItem
+from runbell.notifier import Notifier
+from runbell.outbox import DeadLetters, Outbox, Wake, parse_wake
+from runbell.rules import Routing, kind_of
+from runbell.run import Run
+from runbell.secrets import Secret, parse_algolia, parse_slack
+from runbell.settings import NOTIFIABLE
+from runbell.slack.access import SlackAccess
+from runbell.store import RunStore, timestamp
+from runbell.table import Table
+from runbell.watcher import Watcher
+
+CHANNEL = "#runs"
+"""Where announcements go by default, and the channel of the stand-in's webhook."""
+
+bot_only = pytest.mark.parametrize("way", ["bot"], indirect=True)
+webhook_only = pytest.mark.parametrize("way", ["webhook"], indirect=True)
+
+
+class Clock:
+    """The time of day, which goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+
+class Queue:
+    """A FIFO queue, looked at from its receiving end."""
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client = client
+        self._in_flight: dict[str, str] = {}
+        self.url = url
+
+    def receive(self, most: int = 10) -> list[dict[str, Any]]:
+        """Take what is visible this moment; what is in flight keeps its group waiting."""
+        answer = self._client.receive_message(
+            QueueUrl=self.url,
+            MaxNumberOfMessages=most,
+            WaitTimeSeconds=0,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
+        messages: list[dict[str, Any]] = answer.get("Messages", [])
+        self._in_flight |= {each["MessageId"]: each["ReceiptHandle"] for each in messages}
+        return messages
+
+    def make_visible(self) -> None:
+        """Let time go by until all that is in flight can be received again."""
+        for handle in self._in_flight.values():
+            self._client.change_message_visibility(
+                QueueUrl=self.url, ReceiptHandle=handle, VisibilityTimeout=0
+            )
+        self._in_flight.clear()
+
+    def drain(self) -> list[dict[str, Any]]:
+        """Take all that is visible off the queue for good."""
+        taken: list[dict[str, Any]] = []
+        while messages := self.receive():
+            for message in messages:
+                self.delete(message)
+            taken += messages
+        return taken
+
+    def wakes(self) -> list[Wake]:
+        """Take all wakes off the queue."""
+        return [parse_wake(message["Body"]) for message in self.drain()]
+
+    def delete(self, message: dict[str, Any]) -> None:
+        del self._in_flight[message["MessageId"]]
+        self._client.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+
+    def send(self, body: str, group: str) -> None:
+        self._client.send_message(
+            QueueUrl=self.url,
+            MessageBody=body,
+            MessageGroupId=group,
+            MessageDeduplicationId=uuid.uuid4().hex,
+        )
+
+
+class Saw:
+    """Lets Algolia show a state of a run, and looks at it."""
+
+    def __init__(self, algolia: AlgoliaStandIn, watcher: Watcher) -> None:
+        self._algolia = algolia
+        self._watcher = watcher
+
+    def __call__(
+        self, status: str, outcome: str | None = None, *, run_id: str = "run-1", **more: Any
+    ) -> Wake:
+        """Answers the word that the queue now holds of it."""
+        self._algolia.put_run(document(status, outcome, run_id=run_id, **more))
+        return Wake.of(self._watcher.check(run_id, Deadline(30)).item)
+
+
+@contextmanager
+def limited(slack: SlackStandIn, channel: str) -> Iterator[None]:
+    """Let a bot's posts in one channel come too fast for Slack, and no others."""
+    truly = slack.handle
+
+    def answer(request: Request) -> Answer:
+        if request.json().get("channel") == channel:
+            refusal = {"ok": False, "error": "ratelimited"}
+            return Answer.of_json(429, refusal, headers={"Retry-After": "30"})
+        return truly(request)
+
+    slack.handle = answer
+    yield
+    slack.handle = truly
+
+
+def document(
+    status: str, outcome: str | None = None, *, run_id: str = "run-1", **more: Any
+) -> dict[str, Any]:
+    """A run as Algolia writes it."""
+    times = {
+        "startedAt": "2026-03-02T08:59:10.000Z" if status != "created" else None,
+        "finishedAt": "2026-03-02T08:59:40.000Z" if status == "finished" else None,
+    }
+    run = {
+        "runID": run_id,
+        "appID": "STANDIN001",
+        "taskID": "task-1",
+        "status": status,
+        "type": "reindex",
+        "createdAt": "2026-03-02T08:59:00.000Z",
+        "outcome": outcome,
+        **times,
+        **more,
+    }
+    return {name: value for name, value in run.items() if value is not None}
+
+
+def run_of(status: str, outcome: str | None = None, *, run_id: str = "run-1", **more: Any) -> Run:
+    """A run as the package holds it."""
+    return Run(
+        run_id=run_id,
+        app_id="STANDIN001",
+        task_id=more.pop("task_id", "task-1"),
+        status=status,
+        type="reindex",
+        created_at="2026-03-02T08:59:00.000Z",
+        outcome=outcome,
+        **more,
+    )
+
+
+def save(
+    store: RunStore, run: Run, *, announce_in: str | None = CHANNEL, announced: bool = True
+) -> RunItem:
+    """Commit a state of a run as a change."""
+    item = store.get("default", run.run_id)
+    entry = HistoryEntry(
+        number=item.last_change + 1,
+        kind=kind_of_run(run),
+        status=run.status,
+        outcome=run.outcome,
+        at=timestamp(datetime(2026, 3, 2, 9, tzinfo=UTC)),
+        announced=announced,
+    )
+    return store.commit(item, run, entry, announce_in=announce_in)
+
+
+def kind_of_run(run: Run) -> str:
+    """What a run's state means."""
+    from runbell.changes import State
+
+    return str(kind_of(State(run.status, run.outcome)))
+
+
+@pytest.fixture(scope="session")
+def dynamodb(aws: LocalAws) -> Any:
+    """DynamoDB's client."""
+    return aws.client("dynamodb")
+
+
+@pytest.fixture(scope="session")
+def sqs(aws: LocalAws) -> Any:
+    """SQS's client."""
+    return aws.client("sqs")
+
+
+@pytest.fixture(scope="session")
+def secrets(aws: LocalAws) -> Any:
+    """Secrets Manager's client."""
+    return aws.client("secretsmanager")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(dynamodb: Any, table_name: str, clock: Clock) -> RunStore:
+    """The package's store over a new table."""
+    return RunStore(Table(dynamodb, table_name), retention=timedelta(days=30), now=clock)
+
+
+@pytest.fixture
+def raw(dynamodb: Any, table_name: str) -> Callable[[str], dict[str, Any]]:
+    """Reads a run's item as DynamoDB holds it."""
+
+    def read(run_id: str) -> dict[str, Any]:
+        key = {"pk": {"S": f"run#default#{run_id}"}}
+        answer = dynamodb.get_item(TableName=table_name, Key=key, ConsistentRead=True)
+        item: dict[str, Any] = answer.get("Item", {})
+        return item
+
+    return read
+
+
+@pytest.fixture
+def index(dynamodb: Any, table_name: str) -> Callable[[str], list[str]]:
+    """Lists the keys in an index, in its order."""
+
+    def scan(name: str) -> list[str]:
+        found = dynamodb.scan(TableName=table_name, IndexName=name)["Items"]
+        return [item["pk"]["S"].removeprefix("run#default#") for item in found]
+
+    return scan
+
+
+@pytest.fixture
+def queue(sqs: Any, new_queue: Callable[[], str]) -> Queue:
+    """The queue that notify drains."""
+    return Queue(sqs, new_queue())
+
+
+@pytest.fixture
+def dead_letter_queue(sqs: Any, new_queue: Callable[[], str]) -> Queue:
+    """The queue of what can never be delivered."""
+    return Queue(sqs, new_queue())
+
+
+@pytest.fixture
+def outbox(sqs: Any, queue: Queue) -> Outbox:
+    return Outbox(sqs, queue.url)
+
+
+@pytest.fixture
+def dead_letters(sqs: Any, dead_letter_queue: Queue) -> DeadLetters:
+    return DeadLetters(sqs, dead_letter_queue.url)
+
+
+@pytest.fixture
+def new_secret(secrets: Any) -> Callable[[object], str]:
+    """Makes secrets; answers the ARN of each."""
+
+    def make(value: object) -> str:
+        answer = secrets.create_secret(
+            Name=f"runbell-{uuid.uuid4().hex}", SecretString=json.dumps(value)
+        )
+        return str(answer["ARN"])
+
+    return make
+
+
+@pytest.fixture
+def routing() -> Routing:
+    """The deployment's default: everything goes to one channel."""
+    return Routing(channel=CHANNEL, notify_on=frozenset(NOTIFIABLE))
+
+
+@pytest.fixture
+def client(
+    secrets: Any, new_secret: Callable[[object], str], algolia: AlgoliaStandIn
+) -> Iterator[IngestionClient]:
+    """The package's client of the stand-in for Algolia; it does not sleep between attempts."""
+    arn = new_secret({"app_id": algolia.app_id, "api_key": algolia.api_key, "region": "us"})
+    with Session() as session:
+        yield IngestionClient(
+            Secret(secrets, arn, parse_algolia),
+            session,
+            base_url=algolia.url,
+            sleep=lambda _: None,
+        )
+
+
+@pytest.fixture
+def watcher(
+    client: IngestionClient, store: RunStore, outbox: Outbox, routing: Routing, clock: Clock
+) -> Watcher:
+    return Watcher("default", client, store, outbox, routing, now=clock)
+
+
+@pytest.fixture
+def saw(algolia: AlgoliaStandIn, watcher: Watcher) -> Saw:
+    return Saw(algolia, watcher)
+
+
+@pytest.fixture(params=["bot", "webhook"])
+def way(request: pytest.FixtureRequest) -> str:
+    """Into Slack: as a bot, or through an incoming webhook."""
+    return str(request.param)
+
+
+@pytest.fixture
+def refuse(slack: SlackStandIn, way: str) -> Callable[..., None]:
+    """Lets Slack refuse what comes next with a word, in the form that the way into it knows."""
+    truly = slack.handle
+
+    def instead(word: str, *, status: int = 400, times: int = 1) -> None:
+        left = [word] * times
+
+        def answer(request: Request) -> Answer:
+            if not left:
+                return truly(request)
+            left.pop()
+            if way == "bot":
+                return Answer.of_json(200, {"ok": False, "error": word})
+            return Answer(status, word.encode(), "text/plain")
+
+        slack.handle = answer
+
+    return instead
+
+
+@pytest.fixture
+def slack_secret(way: str, new_secret: Callable[[object], str], slack: SlackStandIn) -> str:
+    """The ARN of the secret SLACK."""
+    return new_secret(
+        {"bot_token": "xoxb-stand-in"} if way == "bot" else {"webhook_url": slack.webhook_url}
+    )
+
+
+@pytest.fixture
+def slack_access(secrets: Any, slack_secret: str, slack: SlackStandIn) -> SlackAccess:
+    """The way into the stand-in for Slack; every refusal reads the secret anew."""
+    ticks = iter(range(0, 1_000_000, 6))  # seconds, longer apart than a secret settles
+    secret = Secret(secrets, slack_secret, parse_slack, clock=lambda: float(next(ticks)))
+    return SlackAccess(secret, slack.url)
+
+
+@pytest.fixture
+def notifier(store: RunStore, slack_access: SlackAccess, dead_letters: DeadLetters) -> Notifier:
+    return Notifier(store, slack_access, dead_letters)
+
+
+@pytest.fixture
+def inbox(sqs: Any, queue: Queue, notifier: Notifier, dead_letters: DeadLetters) -> Inbox:
+    return Inbox(sqs, queue.url, notifier, dead_letters)
+
+
+@pytest.fixture
+def requests_made(dynamodb: Any, sqs: Any) -> Iterator[list[str]]:
+    """The operations that DynamoDB and SQS are asked for from now on."""
+    asked: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        asked.append(model.name)
+
+    services = (dynamodb, sqs)
+    for service in services:
+        service.meta.events.register("before-call", note)
+    yield asked
+    for service in services:
+        service.meta.events.unregister("before-call", note)

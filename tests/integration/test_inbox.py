@@ -1,0 +1,338 @@
+"""The inbox on a real FIFO queue: what is delivered leaves it, what is not comes again in order."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import EndpointConnectionError
+
+from local.faults import Fault
+from local.slack import SlackStandIn
+from runbell.errors import QueueUnavailableError
+from runbell.inbox import LONGEST_WAIT, Inbox
+from runbell.notifier import Notifier
+from runbell.outbox import DeadLetters, Wake
+from runbell.rules import Watch
+from runbell.slack.access import SlackAccess
+from runbell.store import RunStore
+from tests.integration.conftest import CHANNEL, Queue, Saw, bot_only, limited
+
+
+class Invocation:
+    """What Lambda tells a function of its own invocation."""
+
+    def __init__(self, seconds: float = 20.0) -> None:
+        self._seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self._seconds * 1000)
+
+
+class Drain:
+    """Hands a batch of the queue to the inbox, and does with the answer what Lambda does."""
+
+    def __init__(self, queue: Queue, inbox: Inbox) -> None:
+        self._queue = queue
+        self.inbox = inbox
+
+    def __call__(self, *, seconds: float = 20.0, most: int = 10) -> list[str]:
+        """Answers the run IDs that went back, or the bodies that name none."""
+        messages = self._queue.receive(most)
+        response = self.inbox.drain(event(messages), cast("LambdaContext", Invocation(seconds)))
+        back = [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+        for message in messages:
+            if message["MessageId"] not in back:
+                self._queue.delete(message)
+        return [named(message) for message in messages if message["MessageId"] in back]
+
+
+def event(messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """A batch as Lambda hands it to a function."""
+    return {
+        "Records": [
+            {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": message["Attributes"],
+                "messageAttributes": {},
+                "md5OfBody": message["MD5OfBody"],
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:runbell.fifo",
+                "awsRegion": "us-east-1",
+            }
+            for message in messages
+        ]
+    }
+
+
+def named(message: dict[str, Any]) -> str:
+    try:
+        return str(json.loads(message["Body"])["runID"])
+    except (ValueError, KeyError, TypeError):
+        return str(message["Body"])
+
+
+@pytest.fixture
+def drain(queue: Queue, inbox: Inbox) -> Drain:
+    return Drain(queue, inbox)
+
+
+@pytest.fixture
+def waits(sqs: Any) -> Iterator[list[list[int]]]:
+    """The visibility time-outs that SQS is asked for, request by request."""
+    asked: list[list[int]] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        asked.append([entry["VisibilityTimeout"] for entry in params["Entries"]])
+
+    name = "provide-client-params.sqs.ChangeMessageVisibilityBatch"
+    sqs.meta.events.register(name, note)
+    yield asked
+    sqs.meta.events.unregister(name, note)
+
+
+@pytest.fixture
+def saw_in(saw: Saw, store: RunStore) -> Callable[[str, str], Wake]:
+    """Lets a run be seen that belongs in a channel."""
+
+    def see(run_id: str, channel: str) -> Wake:
+        store.put_watch("default", run_id, Watch(channel=channel))
+        return saw("started", run_id=run_id)
+
+    return see
+
+
+def told(slack: SlackStandIn, channel: str) -> list[str]:
+    """The runs that a channel was told of, in order."""
+    return [
+        message.metadata["event_payload"]["run_id"]
+        for message in slack.messages(channel)
+        if message.metadata
+    ]
+
+
+def test_a_batch_is_delivered_and_leaves_the_queue(
+    saw: Saw, drain: Drain, slack: SlackStandIn, queue: Queue, waits: list[list[int]]
+) -> None:
+    for number in range(3):
+        saw("started", run_id=f"run-{number}")
+
+    assert drain() == []
+
+    assert len(slack.messages(CHANNEL)) == 3
+    assert waits == []
+    assert queue.receive() == []
+
+
+@bot_only
+def test_a_channel_in_trouble_holds_up_itself_alone_and_stays_in_order(
+    saw_in: Callable[[str, str], Wake],
+    drain: Drain,
+    slack: SlackStandIn,
+    queue: Queue,
+    waits: list[list[int]],
+) -> None:
+    for run_id, channel in (("a1", "#a"), ("b1", "#b"), ("a2", "#a"), ("b2", "#b"), ("a3", "#a")):
+        saw_in(run_id, channel)
+
+    with limited(slack, "#a"):
+        assert drain() == ["a1", "a2", "a3"]
+
+    assert told(slack, "#b") == ["b1", "b2"]
+    assert told(slack, "#a") == []
+    assert waits == [[31, 31, 31]]
+    assert queue.receive() == []  # put off, not there at once
+
+    queue.make_visible()
+    assert drain() == []
+    assert told(slack, "#a") == ["a1", "a2", "a3"]
+
+
+@bot_only
+def test_what_was_delivered_before_the_trouble_does_not_come_again(
+    saw_in: Callable[[str, str], Wake], drain: Drain, slack: SlackStandIn, waits: list[list[int]]
+) -> None:
+    for run_id in ("a1", "a2", "a3"):
+        saw_in(run_id, "#a")
+    slack.on_posted = lambda call: slack.faults.add(Fault("status", status=429, retry_after="2.5"))
+
+    assert drain() == ["a2", "a3"]
+
+    assert told(slack, "#a") == ["a1"]
+    assert waits == [[3, 3]]
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "wait"),
+    [("0", 1), ("1", 2), ("30", 31), ("86400", LONGEST_WAIT), ("soon", 2), (None, 2)],
+)
+def test_slacks_retry_after_is_how_long_a_channel_waits(
+    saw: Saw,
+    drain: Drain,
+    slack: SlackStandIn,
+    waits: list[list[int]],
+    retry_after: str | None,
+    wait: int,
+) -> None:
+    saw("started")
+    slack.faults.add(Fault("status", status=429, retry_after=retry_after))
+
+    assert drain() == ["run-1"]
+
+    assert waits == [[wait]]
+
+
+def test_a_channel_that_stays_in_trouble_waits_longer_each_time(
+    saw: Saw, drain: Drain, slack: SlackStandIn, queue: Queue, waits: list[list[int]]
+) -> None:
+    saw("started")
+    slack.faults.add(Fault("status", status=503), times=3)
+
+    for _ in range(3):
+        assert drain() == ["run-1"]
+        queue.make_visible()
+
+    assert waits == [[2], [4], [8]]
+    assert drain() == []
+    assert len(slack.messages(CHANNEL)) >= 1
+
+
+@pytest.mark.parametrize(("receives", "wait"), [("8", 256), ("9", 300), ("50", 300)])
+def test_no_wait_without_a_word_of_slacks_is_longer_than_five_minutes(
+    saw: Saw,
+    inbox: Inbox,
+    slack: SlackStandIn,
+    queue: Queue,
+    waits: list[list[int]],
+    receives: str,
+    wait: int,
+) -> None:
+    saw("started")
+    slack.faults.add(Fault("status", status=503))
+    batch = event(queue.receive())
+    batch["Records"][0]["attributes"]["ApproximateReceiveCount"] = receives
+
+    inbox.drain(batch, cast("LambdaContext", Invocation()))
+
+    assert waits == [[wait]]
+
+
+def test_what_the_time_does_not_suffice_for_comes_back_at_once(
+    saw: Saw, drain: Drain, slack: SlackStandIn, waits: list[list[int]]
+) -> None:
+    for run_id in ("a1", "a2"):
+        saw("started", run_id=run_id)
+
+    assert drain(seconds=10) == ["a1", "a2"]
+
+    assert slack.requests == []
+    assert waits == [[0, 0]]
+    assert drain() == []
+    assert len(slack.messages(CHANNEL)) == 2
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    ["", "hello", "[]", "7", '{"runID": "run-1"}', '{"connection": 1, "runID": [], "version": 1, '
+     '"channel": {}}', "[" * 50_000],
+    ids=["empty", "words", "list", "number", "incomplete", "wrong types", "deep"],
+)  # fmt: skip
+@bot_only
+def test_nonsense_is_laid_away_with_its_cause_and_holds_nobody_up(
+    saw: Saw,
+    drain: Drain,
+    slack: SlackStandIn,
+    queue: Queue,
+    dead_letter_queue: Queue,
+    nonsense: str,
+) -> None:
+    queue.send(nonsense or " ", CHANNEL)
+    saw("started")
+
+    assert drain() == []
+
+    (letter,) = dead_letter_queue.drain()
+    assert letter["Body"] == (nonsense or " ")
+    assert letter["MessageAttributes"]["cause"]["StringValue"].startswith("body ")
+    assert len(slack.messages(CHANNEL)) == 1
+    assert queue.receive() == []
+
+
+@bot_only
+def test_nonsense_that_cannot_be_laid_away_comes_again(
+    sqs: Any, queue: Queue, notifier: Notifier
+) -> None:
+    class Away(DeadLetters):
+        """Is out of reach."""
+
+        def bury(self, body: str, group: str, cause: str) -> None:
+            raise QueueUnavailableError("the dead-letter queue took nothing")
+
+    queue.send("hello", CHANNEL)
+
+    assert Drain(queue, Inbox(sqs, queue.url, notifier, Away(sqs, "")))() == ["hello"]
+
+
+@bot_only
+def test_an_unforeseen_error_is_logged_and_the_message_comes_again(
+    saw: Saw,
+    sqs: Any,
+    queue: Queue,
+    store: RunStore,
+    slack_access: SlackAccess,
+    dead_letters: DeadLetters,
+    slack: SlackStandIn,
+    waits: list[list[int]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(Notifier):
+        """Has a bug that only one run brings out."""
+
+        def deliver(self, wake: Wake) -> None:
+            if wake.run_id == "odd":
+                raise ZeroDivisionError("a bug")
+            super().deliver(wake)
+
+    for run_id in ("fine", "odd", "behind"):
+        saw("started", run_id=run_id)
+    drain = Drain(
+        queue, Inbox(sqs, queue.url, Broken(store, slack_access, dead_letters), dead_letters)
+    )
+
+    with caplog.at_level(logging.ERROR, logger="runbell"):
+        assert drain() == ["odd", "behind"]
+
+    (line,) = [record for record in caplog.records if record.exc_info]
+    assert "a bug" in str(line.exc_info)
+    assert told(slack, CHANNEL) == ["fine"]
+    assert waits == [[2, 2]]
+
+
+@bot_only
+def test_what_was_delivered_counts_although_the_queue_cannot_be_told_of_the_rest(
+    saw_in: Callable[[str, str], Wake],
+    queue: Queue,
+    notifier: Notifier,
+    dead_letters: DeadLetters,
+    slack: SlackStandIn,
+) -> None:
+    class Deaf:
+        """An SQS that takes no word about visibility."""
+
+        def change_message_visibility_batch(self, **_: Any) -> None:
+            raise EndpointConnectionError(endpoint_url="https://sqs")
+
+    saw_in("a1", "#a")
+    saw_in("b1", "#b")
+    drain = Drain(queue, Inbox(cast("Any", Deaf()), queue.url, notifier, dead_letters))
+
+    with limited(slack, "#a"):
+        assert drain() == ["a1"]
+
+    assert told(slack, "#b") == ["b1"]
