@@ -106,6 +106,10 @@ class SlackStandIn(LoopbackServer):
         """From now on the answer is ``channel_not_found``."""
         self._workspace.remove(channel)
 
+    def restore(self, channel: str) -> None:
+        """The channel is there again and takes messages."""
+        self._workspace.restore(channel)
+
     def revoke(self, token: str) -> None:
         """From now on the answer to this token is ``token_revoked``."""
         self._revoked.add(token)

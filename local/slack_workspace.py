@@ -134,6 +134,12 @@ class Workspace:
             self.channel(name_or_id).removed = True
             self._tell()
 
+    def restore(self, name_or_id: str) -> None:
+        with self._change:
+            channel = self.channel(name_or_id)
+            channel.archived = channel.removed = False
+            self._tell()
+
     def post(
         self,
         name_or_id: object,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from local.algolia import AlgoliaStandIn
 from local.aws import ROOT, LocalAws
 from local.slack import SlackStandIn

@@ -45,6 +45,8 @@ def environment(
         "RETENTION_DAYS": "30",
         "SLACK_CHANNEL": "#runs",
         "FALLBACK_CHANNEL": "",
+        "DISCOVER": "watched",
+        "STALLED_AFTER_MINUTES": "60",
         "NOTIFY_ON": "created,started,succeeded,failed,skipped",
         "ALGOLIA_BASE_URL": algolia.url,
         "SLACK_BASE_URL": slack.url,

@@ -353,7 +353,7 @@ def test_every_call_answers_as_the_contract_says(deployed: Deployment, run_id: s
         ("GET", "/openapi.json", 200, "/openapi.json", {"token": None}),
         ("GET", "/docs", 200, "/docs", {"token": None}),
     ):
-        answer = stack.call(method, path, **arguments)  # type: ignore[arg-type]
+        answer = stack.call(method, path, **arguments)
         assert answer.status_code == status, (method, path, answer.status_code, answer.text)
         assert_as_described(method, template, answer)
 

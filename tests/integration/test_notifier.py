@@ -24,13 +24,13 @@ from runbell.errors import (
 )
 from runbell.items import Delivery, RunItem
 from runbell.notifier import Notifier
-from runbell.outbox import DeadLetters, Wake
+from runbell.outbox import DeadLetters, Wake, parse_wake
 from runbell.rules import Routing, Watch
 from runbell.secrets import Secret, parse_slack
 from runbell.slack.access import SlackAccess
 from runbell.store import RunStore
 from runbell.table import Table
-from runbell.watcher import SWEPT_AGAIN_AFTER, Watcher
+from runbell.watcher import SHORTEST_REST, Watcher
 from tests.integration.conftest import CHANNEL, Clock, Queue, Saw, bot_only, limited, webhook_only
 
 POST = "chat.postMessage"
@@ -754,6 +754,29 @@ def test_a_channel_that_is_gone_leaves_a_dead_letter_with_its_cause(
     assert item.delivery.told == 0
 
 
+def test_a_dead_letter_that_is_sent_back_is_told_once_its_channel_is_there_again(
+    saw: Saw, notifier: Notifier, slack: SlackStandIn, store: RunStore, dead_letter_queue: Queue
+) -> None:
+    slack.archive(CHANNEL)
+    wake = saw("finished", "failure")
+    notifier.deliver(wake)
+    (letter,) = dead_letter_queue.drain()
+    notifier.deliver(wake)
+    assert not dead_letter_queue.drain(), "a doubled wake is no second letter"
+
+    sent_back = parse_wake(letter["Body"])
+    notifier.deliver(sent_back)
+    (again,) = dead_letter_queue.drain()
+    assert again["Body"] == letter["Body"], "a letter that is refused again is kept again"
+
+    slack.restore(CHANNEL)
+    notifier.deliver(sent_back)
+    notifier.deliver(sent_back)
+    (message,) = slack.messages(CHANNEL)
+    assert "failed" in message.text
+    assert store.get("default", "run-1").delivery.error is None
+
+
 @bot_only
 def test_the_fallback_channel_is_told_of_what_could_not_be_told(
     saw: Saw, guarded: Notifier, slack: SlackStandIn, store: RunStore
@@ -867,11 +890,11 @@ def test_the_fallback_channel_is_told_once_though_the_dead_letter_queue_is_away(
 
         away = 2
 
-        def bury(self, body: str, group: str, cause: str) -> None:
+        def bury(self, body: str, group: str, cause: str, *, once: str = "") -> None:
             if self.away:
                 self.away -= 1
                 raise QueueUnavailableError("not now")
-            super().bury(body, group, cause)
+            super().bury(body, group, cause, once=once)
 
     notifier = Notifier(store, slack_access, LateLetters(sqs, dead_letter_queue.url), FALLBACK)
     slack.archive(CHANNEL)
@@ -1000,7 +1023,7 @@ def test_a_run_that_moves_while_its_old_channel_refuses_it_is_still_told_in_the_
     guarded.deliver(wake)
     assert store.get("default", "run-1").delivery.error is None
 
-    clock.advance(SWEPT_AGAIN_AFTER)
+    clock.advance(SHORTEST_REST)
     watcher.sweep()
     for swept in queue.wakes():
         guarded.deliver(swept)

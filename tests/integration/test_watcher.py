@@ -32,7 +32,7 @@ from runbell.run import Run, Status
 from runbell.secrets import PLACEHOLDER, Secret, parse_algolia
 from runbell.store import RunStore
 from runbell.table import Table
-from runbell.watcher import SWEPT_AGAIN_AFTER, UNKNOWN_FOR, Check, Report, Watcher
+from runbell.watcher import LONGEST_REST, SHORTEST_REST, UNKNOWN_FOR, Check, Report, Watcher
 from tests.integration.conftest import CHANNEL, Clock, Queue, Saw, document, run_of, save
 
 TOLD = Delivery(channel_id="C1", ts="1.1", told=1, shown=1)
@@ -91,6 +91,47 @@ def rebuild(
         return Watcher("default", **chosen, now=clock)
 
     return make
+
+
+# ---- Standing still --------------------------------------------------------------------------
+
+
+def test_a_watched_run_that_stands_still_is_announced_once_and_once_more_when_it_moves(
+    look: Callable[..., Check], rebuild: Rebuild, clock: Clock
+) -> None:
+    hour = timedelta(hours=1)
+    patient = rebuild(stalled_after=hour)
+    progress = {"expectedNbOfEvents": 10, "receivedNbOfEvents": 1}
+    look("started", progress=progress)
+
+    def kinds() -> list[str]:
+        return [entry.kind for entry in patient.check("run-1", Deadline(30)).item.history]
+
+    clock.advance(hour - SECOND)
+    assert kinds() == ["started"]
+    clock.advance(SECOND)
+    assert kinds() == ["started", "stalled"]
+    clock.advance(3 * hour)
+    assert kinds() == ["started", "stalled"]
+
+    check = look("started", progress={**progress, "receivedNbOfEvents": 2})
+    assert [entry.kind for entry in check.item.history] == ["started", "stalled", "resumed"]
+    assert all(entry.announced for entry in check.item.history)
+    assert check.queued
+    clock.advance(hour)
+    assert kinds()[2:] == ["resumed", "stalled"]
+    check = look("finished", "success")
+    assert check.item.history[-1].kind == "succeeded"
+
+
+@pytest.mark.parametrize("status", ["created", "finished"])
+def test_only_a_started_run_can_stand_still(
+    look: Callable[..., Check], rebuild: Rebuild, clock: Clock, status: str
+) -> None:
+    look(status)
+    clock.advance(timedelta(days=1))
+    check = rebuild(stalled_after=timedelta(hours=1)).check("run-1", Deadline(30))
+    assert check.change is None
 
 
 # ---- One look -------------------------------------------------------------------------------
@@ -396,13 +437,28 @@ def test_a_sweep_leaves_to_the_queue_what_another_has_just_enqueued(
     assert watcher.sweep() == 1
 
     assert watcher.sweep() == 0
-    clock.advance(SWEPT_AGAIN_AFTER - SECOND)
+    clock.advance(SHORTEST_REST - SECOND)
     assert watcher.sweep() == 0
     clock.advance(SECOND)
     assert watcher.sweep() == 1
 
     # The second word is as good as the first: SQS has not dropped it as a duplicate.
     assert queue.wakes() == [Wake("default", "run-1", 1, CHANNEL)] * 2
+
+
+def test_a_sweep_rests_longer_the_longer_a_run_is_pending(
+    look: Callable[..., Check], watcher: Watcher, clock: Clock
+) -> None:
+    look("started")
+    words = 0
+    for _ in range(4 * 60):
+        words += watcher.sweep()
+        clock.advance(timedelta(minutes=1))
+
+    # Four hours of trouble: not one word a minute, and yet one every half hour.
+    assert 10 <= words <= 20
+    clock.advance(LONGEST_REST)
+    assert watcher.sweep() == 1
 
 
 def test_what_is_delivered_is_not_swept(

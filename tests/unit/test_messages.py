@@ -85,6 +85,18 @@ class TestTheRunsMessage:
         item = item_of(run, [("created", None), ("started", None)])
         assert shown(messages.run_message(item)) == snapshot
 
+    @pytest.mark.parametrize("kind", ["stalled", "resumed"])
+    def test_a_standstill(self, kind: str, make_run: MakeRun, snapshot: SnapshotAssertion) -> None:
+        run = make_run(
+            status="started",
+            startedAt="2026-01-31T09:31:00Z",
+            progress={"expectedNbOfEvents": 1_000, "receivedNbOfEvents": 998},
+        )
+        item = item_of(run, [("started", None), ("started", None)])
+        history = (item.history[0], replace(item.history[1], kind=kind))
+        item = replace(item, history=history)
+        assert shown(messages.run_message(item)) == snapshot
+
     def test_succeeded(self, ended: MakeRun, snapshot: SnapshotAssertion) -> None:
         item = item_of(ended("success", reasonCode="ok", reason="all is well"), SUCCEEDED)
         assert shown(messages.run_message(item)) == snapshot

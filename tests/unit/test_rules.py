@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runbell.changes import Change, State
+from runbell.changes import State
 from runbell.rules import Announcement, Kind, Routing, Watch, announce, kind_of
 
 ALL = frozenset({"created", "started", "succeeded", "failed", "skipped"})
@@ -37,17 +37,22 @@ def test_a_state_has_a_meaning(status: str, outcome: str | None, kind: Kind) -> 
 def test_what_was_asked_for_is_told_and_the_rest_is_not(
     status: str, outcome: str | None, kind: Kind
 ) -> None:
-    change = Change(before=None, after=State(status, outcome))
+    assert kind_of(State(status, outcome)) is kind
     told = Announcement(kind, "#runs")
     without = ALL - {kind.value}
-    assert announce(change, Routing("#runs", ALL)) == told
-    assert announce(change, Routing("#runs", without)) == (told if kind is Kind.OTHER else None)
-    assert announce(change, Routing("#runs", frozenset({kind.value}))) == told
+    assert announce(kind, Routing("#runs", ALL)) == told
+    assert announce(kind, Routing("#runs", without)) == (told if kind is Kind.OTHER else None)
+    assert announce(kind, Routing("#runs", frozenset({kind.value}))) == told
 
 
 def test_an_unnamed_state_is_told_even_to_those_who_want_nothing() -> None:
-    change = Change(State("started", None), State("paused", None))
-    assert announce(change, Routing("#runs", frozenset())) == Announcement(Kind.OTHER, "#runs")
+    told = announce(Kind.OTHER, Routing("#runs", frozenset()))
+    assert told == Announcement(Kind.OTHER, "#runs")
+
+
+def test_who_hears_of_stalls_hears_that_a_run_moves_again() -> None:
+    assert announce(Kind.RESUMED, Routing("#runs", frozenset({"stalled"}))) is not None
+    assert announce(Kind.RESUMED, Routing("#runs", ALL)) is None
 
 
 @pytest.mark.parametrize(

@@ -56,12 +56,20 @@ def watcher(connection: str) -> Watcher:
     from runbell.secrets import Secret, parse_algolia
     from runbell.watcher import AT_ONCE, Watcher
 
+    settings().check_discover()
     session = Session()
     session.mount("https://", HTTPAdapter(pool_maxsize=AT_ONCE))
     session.mount("http://", HTTPAdapter(pool_maxsize=AT_ONCE))
     secret = Secret(_client("secretsmanager"), settings().algolia_secret, parse_algolia)
     client = IngestionClient(secret, session, base_url=settings().algolia_base_url)
-    return Watcher(connection, client, store(), outbox(), settings().routing)
+    return Watcher(
+        connection,
+        client,
+        store(),
+        outbox(),
+        settings().routing,
+        stalled_after=settings().stalled_after,
+    )
 
 
 @cache

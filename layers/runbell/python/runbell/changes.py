@@ -25,7 +25,10 @@ class State:
 
 @dataclass(frozen=True)
 class Change:
-    """A run's state is another than the one known before; `before` is None at first sight."""
+    """What has happened to a run; `before` is None at first sight.
+
+    The two are the same where only time has passed, or has stopped passing: a run that stalls.
+    """
 
     before: State | None
     after: State
@@ -37,10 +40,10 @@ def compare(previous: Run | None, current: Run) -> Change | None:
     None means that nobody needs to hear of it: the state is the same, or `current` is stale.
     """
     if previous is None:
-        return Change(before=None, after=_state(current))
-    if is_stale(previous, current) or _state(previous) == _state(current):
+        return Change(before=None, after=state_of(current))
+    if is_stale(previous, current) or state_of(previous) == state_of(current):
         return None
-    return Change(before=_state(previous), after=_state(current))
+    return Change(before=state_of(previous), after=state_of(current))
 
 
 def is_stale(previous: Run, current: Run) -> bool:
@@ -55,7 +58,8 @@ def is_stale(previous: Run, current: Run) -> bool:
     return rank_before is not None and rank_now is not None and rank_now < rank_before
 
 
-def _state(run: Run) -> State:
+def state_of(run: Run) -> State:
+    """Take from a run what people care about."""
     return State(run.status, run.outcome)
 
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_sqs import SQSClient
 
-ENOUGH = 9.0
-"""Seconds that one request to Slack may take with all around it; with less, none is begun."""
+ENOUGH = 17.0
+"""Seconds that an edit and a reply may take with Slack at its slowest; with less left, no message
+is begun, so that none is cut off between Slack's answer and the note of it."""
 
 LONGEST_WAIT = 3_600
 """Seconds for which a channel is put off at the most, whatever Slack says."""

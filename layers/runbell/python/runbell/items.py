@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from runbell.changes import State
@@ -88,6 +88,10 @@ class RunItem:
         return self.deliveries.get(self.channel or "", Delivery())
 
 
+_RUN_FIELDS = frozenset(each.name for each in fields(Run))
+"""What this release knows of a run; a later one may have written more."""
+
+
 def run_attributes(run: Run) -> dict[str, Any]:
     """Write a run as a map, leaving out what is not known."""
     return {name: value for name, value in asdict(run).items() if value is not None}
@@ -128,9 +132,10 @@ def parse_item(item: Mapping[str, Any]) -> RunItem:
 def _run(attributes: Mapping[str, Any]) -> Run:
     threshold = attributes.get("failure_threshold")
     progress = attributes.get("progress")
+    known = {name: attributes[name] for name in _RUN_FIELDS if name in attributes}
     return Run(
         **{
-            **attributes,
+            **known,
             "failure_threshold": None if threshold is None else int(threshold),
             "progress": progress
             and Progress(expected=int(progress["expected"]), received=int(progress["received"])),

@@ -24,7 +24,7 @@ from runbell.slack.messages import Message
 from runbell.slack.messenger import Messenger, Place
 from runbell.store import RunStore
 
-MUST_BE_SEEN = frozenset({Kind.FAILED})
+MUST_BE_SEEN = frozenset({Kind.FAILED, Kind.STALLED})
 """What an edit is too quiet for: it is told in a reply that the channel sees."""
 
 
@@ -67,7 +67,7 @@ class Notifier:
             return
         if item.test:
             self._deliver_test(item)
-        elif item.pending_since is not None:
+        elif item.pending_since is not None or (wake.again and _untold(item)):
             try:
                 self._with_messenger(item, self._reconcile)
             except (SlackDestinationError, SlackPayloadError) as error:
@@ -153,13 +153,17 @@ class Notifier:
         item = self._store.get(wake.connection, wake.run_id)
         if item.channel != wake.channel:
             return  # it has moved, and its new channel is told everything
-        if any(entry.number > item.delivery.given_up for entry in _untold(item)):
+        is_news = any(entry.number > item.delivery.given_up for entry in _untold(item))
+        if is_news or wake.again:
             logger.error(
                 "an announcement can't be delivered",
                 extra={"run_id": wake.run_id, "channel": wake.channel, "cause": error.code},
             )
             # First, because a second dead letter does less harm than a second message.
-            self._dead_letters.bury(wake.body(), group_of(wake.channel), error.code)
+            letter = replace(wake, again=True).body()
+            once = "" if wake.again else f"{wake.body()} {error.code}"
+            self._dead_letters.bury(letter, group_of(wake.channel), error.code, once=once)
+        if is_news:
             self._tell_fallback_channel(item, error)
         delivery = replace(item.delivery, error=error.code, given_up=item.last_change)
         # What has changed since the refusal stays pending: its own wake tries the channel again.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -36,6 +37,8 @@ class Wake:
     run_id: str
     version: int
     channel: str
+    again: bool = False
+    """Whether a person sends it back after it was laid away."""
 
     @classmethod
     def of(cls, subject: RunItem | Pending) -> Wake:
@@ -50,6 +53,7 @@ class Wake:
                 "runID": self.run_id,
                 "version": self.version,
                 "channel": self.channel,
+                **({"again": True} if self.again else {}),
             },
             ensure_ascii=False,
         )
@@ -64,9 +68,13 @@ def parse_wake(body: str) -> Wake:
     try:
         document: Any = json.loads(body)
         wake = Wake(
-            document["connection"], document["runID"], document["version"], document["channel"]
+            document["connection"],
+            document["runID"],
+            document["version"],
+            document["channel"],
+            document.get("again") is True,
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RequestError(f"is no message of this queue: {error!r}", "body") from None
     named = (wake.connection, wake.run_id, wake.channel)
     if not all(isinstance(text, str) and text for text in named):
@@ -140,13 +148,15 @@ class DeadLetters:
         self._client = client
         self._queue_url = queue_url
 
-    def bury(self, body: str, group: str, cause: str) -> None:
+    def bury(self, body: str, group: str, cause: str, *, once: str = "") -> None:
         """Lay a queue message away.
 
         Args:
             body: The message as it was received.
             group: Its message group.
             cause: Why it can't succeed; found in the message's attribute `cause`.
+            once: Letters with the same text here are one, if they come within five minutes. No
+                letter is dropped without it, however much it is like another.
 
         Raises:
             QueueUnavailableError: The queue did not take it.
@@ -158,7 +168,9 @@ class DeadLetters:
                 QueueUrl=self._queue_url,
                 MessageBody=body,
                 MessageGroupId=group,
-                MessageDeduplicationId=hashlib.sha256((body + cause).encode()).hexdigest(),
+                MessageDeduplicationId=hashlib.sha256(
+                    (once or uuid.uuid4().hex).encode()
+                ).hexdigest(),
                 MessageAttributes={"cause": {"DataType": "String", "StringValue": cause}},
             )
         except (BotoCoreError, ClientError) as error:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
-from runbell.changes import Change, State
-from runbell.run import Outcome, Status
+from runbell.changes import State
+from runbell.run import Outcome, Run, Status
 
 
 class Kind(StrEnum):
@@ -17,6 +18,9 @@ class Kind(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     SKIPPED = "skipped"
+    STALLED = "stalled"
+    RESUMED = "resumed"
+    """It had stalled and moves again; told to those who hear of stalls."""
     OTHER = "other"
     """A state that this release has no name for. It is always told: nobody could ask for it."""
 
@@ -54,10 +58,10 @@ class Announcement:
     channel: str
 
 
-def announce(change: Change, routing: Routing) -> Announcement | None:
-    """Decide whether a change is told, and where."""
-    kind = kind_of(change.after)
-    if kind is not Kind.OTHER and kind not in routing.notify_on:
+def announce(kind: Kind, routing: Routing) -> Announcement | None:
+    """Decide whether something that has happened to a run is told, and where."""
+    asked_for = Kind.STALLED if kind is Kind.RESUMED else kind
+    if kind is not Kind.OTHER and asked_for not in routing.notify_on:
         return None
     return Announcement(kind=kind, channel=routing.channel)
 
@@ -73,3 +77,24 @@ def kind_of(state: State) -> Kind:
     if state.outcome is None and state.status in {Status.CREATED, Status.STARTED}:
         return Kind(state.status)
     return Kind.OTHER
+
+
+def kind_of_standstill(
+    previous: Run, current: Run, last_kind: str, quiet_for: timedelta, patience: timedelta | None
+) -> Kind | None:
+    """Tell whether a started run has stalled, or moves again after it had.
+
+    Args:
+        previous: What was known of the run.
+        current: What is seen of it now, its state being the same.
+        last_kind: The kind of the last thing that happened to it.
+        quiet_for: For how long nothing about it has been new.
+        patience: How long that may be; None for ever.
+    """
+    if current.status != Status.STARTED:
+        return None
+    if last_kind == Kind.STALLED:
+        return Kind.RESUMED if current != previous else None
+    if patience is None or current != previous or quiet_for < patience:
+        return None
+    return Kind.STALLED

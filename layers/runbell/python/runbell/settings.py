@@ -73,6 +73,26 @@ class Settings:
             notify_on=parse_notify_on("NOTIFY_ON", self._required("NOTIFY_ON")),
         )
 
+    def check_discover(self) -> None:
+        """Refuse to look at fewer runs than the deployment asks for.
+
+        Raises:
+            ConfigurationError: It asks for others than those that somebody watches.
+        """
+        wish = self._required("DISCOVER")
+        if wish != "watched":
+            raise ConfigurationError(f"DISCOVER is {wish!r}: this release knows watched only")
+
+    @property
+    def stalled_after(self) -> timedelta | None:
+        """How long a started run may be without news; None for ever."""
+        text = self._required("STALLED_AFTER_MINUTES")
+        if not text.isdecimal() or int(text) > 10_080:
+            raise ConfigurationError(
+                f"STALLED_AFTER_MINUTES is {text!r}: give whole minutes from 0 to 10080"
+            )
+        return timedelta(minutes=int(text)) if int(text) else None
+
     @property
     def retention(self) -> timedelta:
         """How long the table remembers a run after it last changed."""

@@ -56,6 +56,7 @@ class Pending:
     run_id: str
     version: int
     channel: str
+    since: str
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,7 @@ class RunStore:
                 run_id=_run_id(found["pk"], connection),
                 version=int(found["version"]),
                 channel=found["channel"],
+                since=found["pending_since"],
             )
 
     def postpone(self, pending: Pending, by: timedelta) -> None:

@@ -109,5 +109,6 @@ class Trial:
 def _result(channel: str, delivery: Delivery) -> TestResult:
     if delivery.error is None:
         return TestResult(channel, delivered=True)
-    advice = _ADVICE.get(delivery.error, "See docs/operations.md for what Slack's words mean.")
+    usual = None if " " in delivery.error else "See docs/operations.md for what Slack's words mean."
+    advice = _ADVICE.get(delivery.error, usual)  # a sentence says by itself what to do
     return TestResult(channel, delivered=False, error=delivery.error, advice=advice)

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from runbell.algolia import IngestionClient
-from runbell.changes import Change, compare, is_stale
+from runbell.changes import Change, compare, is_stale, state_of
 from runbell.deadline import Deadline
 from runbell.errors import (
+    AlgoliaCredentialError,
     ConfigurationError,
     LostRaceError,
     OutOfTimeError,
@@ -24,9 +25,9 @@ from runbell.errors import (
 from runbell.items import HistoryEntry, RunItem
 from runbell.observability import logger
 from runbell.outbox import Outbox, Wake
-from runbell.rules import Routing, announce, kind_of
+from runbell.rules import Kind, Routing, announce, kind_of, kind_of_standstill
 from runbell.run import Run, instant
-from runbell.store import RunStore, timestamp
+from runbell.store import Pending, RunStore, timestamp
 
 LOST_RACES = 25
 """Races lost in a row before a check gives up. Whoever wins one has saved the same news, so a
@@ -35,8 +36,10 @@ loser compares once more and finds nothing left to do."""
 AT_ONCE = 8
 """Runs that a tick fetches side by side."""
 
-SWEPT_AGAIN_AFTER = timedelta(minutes=2)
-"""For how long a sweep leaves to the queue what an earlier one has enqueued."""
+SHORTEST_REST = timedelta(minutes=2)
+LONGEST_REST = timedelta(minutes=30)
+"""For how long a sweep leaves to the queue what an earlier one has enqueued. The queue tries by
+itself; more words for the same run would only pile up behind a channel that is put off."""
 
 UNKNOWN_FOR = timedelta(hours=1)
 """How long a watched run may be unknown to Algolia before it is looked at no more."""
@@ -98,6 +101,7 @@ class Watcher:
         store: Remembers them.
         outbox: Wakes notify.
         routing: Where announcements go unless a run's watch says otherwise.
+        stalled_after: How long a started run may be without news; None for ever.
         now: The time of day.
     """
 
@@ -109,6 +113,7 @@ class Watcher:
         outbox: Outbox,
         routing: Routing,
         *,
+        stalled_after: timedelta | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._connection = connection
@@ -116,6 +121,7 @@ class Watcher:
         self._store = store
         self._outbox = outbox
         self._routing = routing
+        self._stalled_after = stalled_after
         self._now = now
 
     def check(self, run_id: str, deadline: Deadline) -> Check:
@@ -140,16 +146,15 @@ class Watcher:
             run_ids: Which runs; all that are watched and have not ended, if not given.
 
         Raises:
-            ConfigurationError: A setting or a secret is not usable, so none can be looked at.
+            ConfigurationError, AlgoliaCredentialError: A setting or a secret is not usable, so none
+                can be looked at.
             StoreUnavailableError: The table could not tell which runs there are.
         """
         swept = self.sweep()
         if run_ids is None:
             run_ids = self._store.active(self._connection)
         due = list(dict.fromkeys(run_ids))
-        random.shuffle(
-            due
-        )  # so that it is not always the same ones that the time does not suffice for
+        random.shuffle(due)  # when the time does not suffice, it is others each time
         before = self._client.requests_made
         tally: Counter[str] = Counter(enqueued=swept)
         if due:
@@ -172,17 +177,23 @@ class Watcher:
             except QueueUnavailableError as error:
                 logger.warning("the sweep stops, the next one goes on", extra=_told(error))
                 break
-            self._store.postpone(pending, by=SWEPT_AGAIN_AFTER)
+            self._store.postpone(pending, by=self._rest_of(pending))
         if enqueued:
             logger.info("the sweep enqueued what was pending", extra={"enqueued": enqueued})
         return enqueued
+
+    def _rest_of(self, pending: Pending) -> timedelta:
+        """How long a sweep leaves a run alone: longer, the longer Slack has not taken it."""
+        since = instant(pending.since)
+        age = self._now() - since if since else timedelta(0)
+        return min(LONGEST_REST, max(SHORTEST_REST, age / 2))
 
     def _look(self, run_id: str, deadline: Deadline) -> Counter[str]:
         """Check one of many runs and count what came of it."""
         try:
             check = self._check_or_retire(run_id, deadline)
-        except ConfigurationError:
-            raise
+        except (ConfigurationError, AlgoliaCredentialError):
+            raise  # no other run could be looked at either, and people must hear of it
         except OutOfTimeError:
             return Counter(skipped=1)
         except RunbellError as error:
@@ -200,32 +211,53 @@ class Watcher:
         for _ in range(LOST_RACES):
             item = self._store.get(self._connection, run.run_id)
             known = item.snapshot
-            stale = known is not None and is_stale(known, run)
-            if known is not None and (stale or known == run):
-                if item.active and known.is_terminal:  # watched at the moment of its end
-                    self._store.retire(self._connection, run.run_id)
-                elif item.unknown_since:
-                    self._store.note_known(self._connection, run.run_id)
-                if stale:
-                    logger.info("a stale read is left aside", extra={"run_id": run.run_id})
-                return Check(item, known, None, queued=False, stale=stale)
+            if known is not None and is_stale(known, run):
+                logger.info("a stale read is left aside", extra={"run_id": run.run_id})
+                self._tidy(item, known)
+                return Check(item, known, None, queued=False, stale=True)
+            kind = self._kind_of_news(item, run)
+            if known == run and kind is None:
+                self._tidy(item, run)
+                return Check(item, known, None, queued=False)
             try:
-                return self._commit(item, run)
+                return self._commit(item, run, kind)
             except LostRaceError:
                 continue
         raise LostRaceError(f"run {run.run_id} was saved by others {LOST_RACES} times in a row")
 
-    def _commit(self, item: RunItem, run: Run) -> Check:
-        change = compare(item.snapshot, run)
+    def _kind_of_news(self, item: RunItem, run: Run) -> Kind | None:
+        """Tell what has happened to a run since it was saved; None when only details are new."""
+        known = item.snapshot
+        change = compare(known, run)
+        if change is not None:
+            return kind_of(change.after)
+        saved_at = instant(item.updated_at)
+        if known is None or saved_at is None or not item.history:
+            return None
+        quiet_for = self._now() - saved_at
+        last_kind = item.history[-1].kind
+        return kind_of_standstill(known, run, last_kind, quiet_for, self._stalled_after)
+
+    def _tidy(self, item: RunItem, known: Run) -> None:
+        """Put the marks of an item right which a run's end or its return has overtaken."""
+        if item.active and known.is_terminal:  # watched at the moment of its end
+            self._store.retire(self._connection, item.run_id)
+        elif item.unknown_since:
+            self._store.note_known(self._connection, item.run_id)
+
+    def _commit(self, item: RunItem, run: Run, kind: Kind | None) -> Check:
+        known = item.snapshot
+        change: Change | None = None
         entry: HistoryEntry | None = None
         announce_in: str | None = None
-        if change is not None:
-            announcement = announce(change, self._routing.with_watch(item.watch))
+        if kind is not None:
+            change = Change(before=state_of(known) if known else None, after=state_of(run))
+            announcement = announce(kind, self._routing.with_watch(item.watch))
             entry = HistoryEntry(
                 number=item.last_change + 1,
-                kind=kind_of(change.after),
-                status=change.after.status,
-                outcome=change.after.outcome,
+                kind=kind,
+                status=run.status,
+                outcome=run.outcome,
                 at=timestamp(self._now()),
                 announced=announcement is not None,
             )
@@ -234,12 +266,11 @@ class Watcher:
             announce_in = item.channel  # nothing new to tell, but a message to keep true
         saved = self._store.commit(item, run, entry, announce_in=announce_in)
         queued = announce_in is not None and self._enqueue(saved)
-        if change is not None:
+        if kind is not None:
             logger.info(
-                "a run has changed",
-                extra={"run_id": run.run_id, "kind": kind_of(change.after), "queued": queued},
+                "a run has changed", extra={"run_id": run.run_id, "kind": kind, "queued": queued}
             )
-        return Check(saved, item.snapshot, change, queued=queued)
+        return Check(saved, known, change, queued=queued)
 
     def _enqueue(self, item: RunItem) -> bool:
         try:

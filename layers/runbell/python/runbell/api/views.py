@@ -6,7 +6,6 @@ from typing import Any
 
 from runbell.changes import Change, State
 from runbell.items import HistoryEntry, RunItem
-from runbell.rules import kind_of
 from runbell.run import Run
 from runbell.store import Page
 from runbell.trial import TestResult
@@ -18,7 +17,7 @@ def check_view(check: Check) -> dict[str, Any]:
     return {
         "run": _run(check.item.snapshot),
         "previous": _run(check.previous),
-        "change": _change(check.change),
+        "change": check.change and _change(check.change, check.item.history[-1].kind),
         "queued": check.queued,
         "stale": check.stale,
     }
@@ -93,14 +92,9 @@ def _run(run: Run | None) -> dict[str, Any] | None:
     )
 
 
-def _change(change: Change | None) -> dict[str, Any] | None:
-    if change is None:
-        return None
-    return {
-        "kind": kind_of(change.after),
-        "before": change.before and _state(change.before),
-        "after": _state(change.after),
-    }
+def _change(change: Change, kind: str) -> dict[str, Any]:
+    before = change.before and _state(change.before)
+    return {"kind": kind, "before": before, "after": _state(change.after)}
 
 
 def _state(state: State) -> dict[str, Any]:

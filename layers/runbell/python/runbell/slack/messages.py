@@ -36,7 +36,11 @@ _LOOK: dict[str, tuple[str, str]] = {
     Kind.SUCCEEDED: ("✅", "succeeded"),
     Kind.FAILED: ("❌", "failed"),
     Kind.SKIPPED: ("⏭️", "was skipped"),
+    Kind.STALLED: ("⏳", "has not moved for a while"),
+    Kind.RESUMED: ("🔄", "moves again"),
 }
+
+_RUNNING = frozenset({Kind.STARTED, Kind.STALLED, Kind.RESUMED})
 
 _REASONS: dict[str, str] = {
     ReasonCode.INTERNAL: "an error inside Algolia",
@@ -162,7 +166,7 @@ def _kind_of_run(run: Run) -> str:
 def _details(run: Run, entry: HistoryEntry) -> list[str]:
     """What is known beyond the state: progress while it runs, the reason once it has ended."""
     lines = []
-    if entry.kind == Kind.STARTED and run.progress:
+    if entry.kind in _RUNNING and run.progress:
         lines.append(_bar(run.progress))
     if run.reason_code not in _REASONS and run.reason_code:
         lines.append(f"Reason: `{_code(run.reason_code)}`")
@@ -186,7 +190,12 @@ def _bar(progress: Progress) -> str:
 
 def _moment(run: Run, entry: HistoryEntry) -> str:
     """One point of a run's story; Algolia's time for it, else when Runbell saw it."""
-    times: dict[str, str | None] = {Kind.CREATED: run.created_at, Kind.STARTED: run.started_at}
+    times: dict[str, str | None] = {
+        Kind.CREATED: run.created_at,
+        Kind.STARTED: run.started_at,
+        Kind.STALLED: entry.at,
+        Kind.RESUMED: entry.at,
+    }
     moment = instant(times.get(entry.kind, run.finished_at)) or instant(entry.at)
     icon, words = _words(entry)
     label = entry.kind if entry.kind in _LOOK else words
