@@ -271,7 +271,7 @@ def test_nonsense_that_cannot_be_laid_away_comes_again(
     class Away(DeadLetters):
         """Is out of reach."""
 
-        def bury(self, body: str, group: str, cause: str) -> None:
+        def bury(self, body: str, group: str, cause: str, *, once: str = "") -> None:
             raise QueueUnavailableError("the dead-letter queue took nothing")
 
     queue.send("hello", CHANNEL)
