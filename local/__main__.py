@@ -21,7 +21,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         if arguments.command == "build":
-            from local.session import step
+            from local.running import step
             from local.stack import build
 
             with step("building the template with SAM"):

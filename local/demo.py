@@ -11,7 +11,7 @@ from local.algolia import AlgoliaStandIn
 from local.aws import LocalStackError
 from local.day import a_day
 from local.ledger import settle
-from local.session import Session, real_things, start, step
+from local.running import Running, real_things, start, step
 from local.slack import SlackStandIn
 from local.transcript import Transcript
 
@@ -28,11 +28,11 @@ LOOK = 0.2
 def demo() -> int:
     """Play a day of runs and count what was told of it; 0 when nothing was lost or doubled."""
     print("Runbell on this machine: no account is needed, and nothing leaves loopback.\n")
-    with start() as session:
-        algolia, slack = _stand_ins(session)
+    with start() as running:
+        algolia, slack = _stand_ins(running)
         transcript = Transcript(slack, sys.stdout)
         print(f"\n  the channel, as a page: {slack.url}\n")
-        _play(session, algolia, transcript)
+        _play(running, algolia, transcript)
 
         def is_done() -> bool:
             return settle(algolia.shown(), slack.calls).lost == 0
@@ -46,20 +46,20 @@ def demo() -> int:
 def up(port: int | None) -> int:
     """Stay until Ctrl-C: a day of runs on stand-ins, or the real vendors where credentials are."""
     real = real_things(os.environ)
-    with start(real, port) as session:
-        slack, algolia = session.slack, session.algolia
+    with start(real, port) as running:
+        slack, algolia = running.slack, running.algolia
         print(f"\n  Algolia:  {algolia.url + ' (stand-in)' if algolia else 'the real one'}")
         print(f"  Slack:    {slack.url + ' (stand-in, a page)' if slack else 'the real one'}")
-        print(f"  HTTP API: {session.stack.api_url}  (/docs describes it)")
-        print(f"  AWS:      {session.aws.url}")
-        print(f"  token:    {session.stack.token}")
+        print(f"  HTTP API: {running.stack.api_url}  (/docs describes it)")
+        print(f"  AWS:      {running.aws.url}")
+        print(f"  token:    {running.stack.token}")
         print("\nWatch a run:")
-        print(f'  curl -X PUT -H "Authorization: Bearer {session.stack.token}" \\')
-        print(f"    {session.stack.api_url}/watches/runs/RUN_ID")
+        print(f'  curl -X PUT -H "Authorization: Bearer {running.stack.token}" \\')
+        print(f"    {running.stack.api_url}/watches/runs/RUN_ID")
         print("\nCtrl-C ends it all.\n", flush=True)
         transcript = Transcript(slack, sys.stdout) if slack else None
         if algolia and transcript:
-            _play(session, algolia, transcript)
+            _play(running, algolia, transcript)
             print("\n  the day is over; the schedule goes on", flush=True)
         while True:
             if transcript:
@@ -67,15 +67,15 @@ def up(port: int | None) -> int:
             time.sleep(LOOK)
 
 
-def _play(session: Session, algolia: AlgoliaStandIn, transcript: Transcript) -> None:
+def _play(running: Running, algolia: AlgoliaStandIn, transcript: Transcript) -> None:
     """Play the day: let the schedule look where it does, and ask for the other looks."""
-    tick = session.deployed_at + FIRST_TICK - time.time()
+    tick = running.deployed_at + FIRST_TICK - time.time()
     day = a_day(tick)
     began = time.time()
     with step("watching the runs of the day"):
         for run in day:
             if run.watched:
-                _expect(session, "PUT", f"/watches/runs/{run.life.run_id}")
+                _expect(running, "PUT", f"/watches/runs/{run.life.run_id}")
     algolia.play(*(run.life for run in day), start=began)
     print(f"  a day begins; the schedule looks in {tick:.0f} s\n", flush=True)
     checks = sorted((at, run.life.run_id) for run in day for at in run.checked_at)
@@ -84,7 +84,7 @@ def _play(session: Session, algolia: AlgoliaStandIn, transcript: Transcript) -> 
         if at > tick:  # what comes after the tick waits for it
             _wait(lambda: _ticked(algolia, day[3].life.run_id), tick_awaited, transcript)
         _wait(lambda at=at: time.time() >= began + at, 3600, transcript)  # type: ignore[misc]
-        _expect(session, "POST", f"/runs/{run_id}/check")
+        _expect(running, "POST", f"/runs/{run_id}/check")
 
 
 def _ticked(algolia: AlgoliaStandIn, run_id: str) -> bool:
@@ -100,13 +100,13 @@ def _wait(is_done: Callable[[], bool], seconds: float, transcript: Transcript) -
     transcript.catch_up()
 
 
-def _expect(session: Session, method: str, path: str) -> None:
-    answer = session.stack.call(method, path)
+def _expect(running: Running, method: str, path: str) -> None:
+    answer = running.stack.call(method, path)
     if not answer.ok:
         raise LocalStackError(f"{method} {path} answered {answer.status_code}: {answer.text}")
 
 
-def _stand_ins(session: Session) -> tuple[AlgoliaStandIn, SlackStandIn]:
-    assert session.algolia, "the demo has stand-ins"
-    assert session.slack, "the demo has stand-ins"
-    return session.algolia, session.slack
+def _stand_ins(running: Running) -> tuple[AlgoliaStandIn, SlackStandIn]:
+    assert running.algolia, "the demo has stand-ins"
+    assert running.slack, "the demo has stand-ins"
+    return running.algolia, running.slack

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from local.aws import ROOT, LocalStackError
-from local.session import real_things
+from local.running import real_things
 
 pytestmark = pytest.mark.xdist_group("deployed")
 
@@ -51,7 +51,7 @@ def up(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_credentials_are_used_and_never_written_and_ctrl_c_leaves_nothing(
     up: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    """The whole life of a session, seen from outside."""
+    """Its whole life, seen from outside."""
     assert up.stdout is not None
     said = []
     for line in up.stdout:

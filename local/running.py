@@ -26,7 +26,7 @@ class RealThings:
 
 
 @dataclass(frozen=True)
-class Session:
+class Running:
     """What runs; a stand-in is None where the real vendor is used."""
 
     aws: LocalAws
@@ -67,19 +67,19 @@ NOTHING_REAL = RealThings(None, None, CHANNEL)
 
 
 @contextmanager
-def start(real: RealThings = NOTHING_REAL, port: int | None = None) -> Iterator[Session]:
+def start(real: RealThings = NOTHING_REAL, port: int | None = None) -> Iterator[Running]:
     """Build, start and deploy, telling how far it is; end it all when the context closes.
 
     Raises:
         LocalStackError: A step failed; the message says what to do.
     """
-    with contextlib.ExitStack() as running:
+    with contextlib.ExitStack() as open_things:
         with step("building the template with SAM"):
             build()
         with step("starting the local AWS"):
-            aws = running.enter_context(LocalAws(port))
-        algolia = None if real.algolia else running.enter_context(AlgoliaStandIn())
-        slack = None if real.slack else running.enter_context(SlackStandIn())
+            aws = open_things.enter_context(LocalAws(port))
+        algolia = None if real.algolia else open_things.enter_context(AlgoliaStandIn())
+        slack = None if real.slack else open_things.enter_context(SlackStandIn())
         with step("deploying the template"):
             stack = deploy(
                 aws,
@@ -91,7 +91,7 @@ def start(real: RealThings = NOTHING_REAL, port: int | None = None) -> Iterator[
         with step("putting the secrets"):
             stack.put_secret("AlgoliaSecretArn", real.algolia or _stand_in_secret(algolia))
             stack.put_secret("SlackSecretArn", real.slack or {"bot_token": "xoxb-stand-in"})
-        yield Session(aws, algolia, slack, stack, deployed_at)
+        yield Running(aws, algolia, slack, stack, deployed_at)
 
 
 @contextmanager
