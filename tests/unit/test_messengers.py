@@ -216,6 +216,18 @@ class TestTheBot:
         assert isinstance(refused(messenger), SlackAmbiguousError)
         assert len(server.requests) == 1
 
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    @pytest.mark.parametrize("way", WAYS)
+    def test_the_token_follows_no_redirect(
+        self, way: str, status: int, answering: Answering
+    ) -> None:
+        elsewhere = Answer(status, b"", headers={"Location": "/elsewhere"})
+        messenger, server = answering(way, elsewhere)
+        with pytest.raises(SlackLaterError, match=f"http_{status}"):
+            messenger.post("#runs", MESSAGE)
+        assert "/elsewhere" not in [asked.path for asked in server.requests]
+        assert len(server.requests) == 1
+
     def test_a_word_that_is_no_word_is_not_repeated(self, answering: Answering) -> None:
         body = {"ok": False, "error": "Hello <!channel>, I echo " + TOKEN}
         messenger, _ = answering("bot", Answer.of_json(200, body))

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, build_opener, install_opener
 
 from runbell.secrets import Secret, SlackCredentials
 from runbell.slack.messenger import TIMEOUT, BotMessenger, Messenger, WebhookMessenger
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """Takes a redirect for an answer, so that a token goes to Slack's host and nowhere else."""
+
+    def redirect_request(self, *_: object, **__: object) -> None:
+        """Follow none."""
 
 
 class SlackAccess:
@@ -20,6 +28,9 @@ class SlackAccess:
     def __init__(self, secret: Secret[SlackCredentials], base_url: str | None = None) -> None:
         self._secret = secret
         self._base_url = base_url
+        # slack_sdk asks through urllib's opener for the whole process, which follows redirects
+        # with the Authorization header attached.
+        install_opener(build_opener(_NoRedirect))
         self._made: tuple[SlackCredentials, Messenger] | None = None
 
     def messenger(self) -> Messenger:
