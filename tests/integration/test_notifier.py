@@ -13,7 +13,7 @@ import pytest
 
 from local.faults import Fault
 from local.slack import Call, SlackStandIn
-from local.slack_workspace import Message
+from local.slack.workspace import Message
 from runbell.errors import (
     QueueUnavailableError,
     SlackAmbiguousError,

@@ -14,7 +14,7 @@ from slack_sdk.webhook import WebhookClient
 
 from local.faults import Fault
 from local.slack import Call, SlackStandIn
-from local.slack_workspace import Workspace
+from local.slack.workspace import Workspace
 
 METADATA = {"event_type": "delivery", "event_payload": {"id": "d-1"}}
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "*Products* failed"}}

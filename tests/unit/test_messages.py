@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from local.slack_limits import UPDATED_TEXT, check_content, check_metadata
+from local.slack.limits import UPDATED_TEXT, check_content, check_metadata
 from runbell.changes import State
 from runbell.items import HistoryEntry, RunItem
 from runbell.rules import kind_of

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from local.slack_limits import Block, SlackRefusalError
+from local.slack.limits import Block, SlackRefusalError
 
 AUTHOR = "Runbell"
 SHOWN_ON_THE_PAGE = 500

@@ -4,8 +4,8 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from local.slack_limits import UPDATED_TEXT, SlackRefusalError, check_content, check_metadata
-from local.slack_workspace import AUTHOR, Message, Workspace
+from local.slack.limits import UPDATED_TEXT, SlackRefusalError, check_content, check_metadata
+from local.slack.workspace import AUTHOR, Message, Workspace
 
 Arguments = dict[str, Any]
 TRUE = (True, 1, "1", "true", "True")

@@ -11,10 +11,10 @@ from typing import Any
 
 from local.faults import Fault, Faults
 from local.http_server import Answer, LoopbackServer, Request
-from local.slack_limits import SlackRefusalError
-from local.slack_methods import Methods
-from local.slack_requests import read_arguments, read_payload
-from local.slack_workspace import Message, Workspace
+from local.slack.limits import SlackRefusalError
+from local.slack.methods import Methods
+from local.slack.requests import read_arguments, read_payload
+from local.slack.workspace import Message, Workspace
 
 PAGE = Path(__file__).with_name("channel.html")
 HOLD_SECONDS = 20.0

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from local.http_server import Request
-from local.slack_limits import SlackRefusalError
+from local.slack.limits import SlackRefusalError
 
 WRITTEN_AS_JSON = ("blocks", "metadata", "attachments")
 

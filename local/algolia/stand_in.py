@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from local.algolia_lists import Listed, ListRules, RefusedError, moment, rfc3339, time_in
-from local.algolia_resources import Resources
-from local.algolia_runs import LiteralRun, PlayedLife, RunLife, Step
+from local.algolia.lists import Listed, ListRules, RefusedError, moment, rfc3339, time_in
+from local.algolia.resources import Resources
+from local.algolia.runs import LiteralRun, PlayedLife, RunLife, Step
 from local.faults import Faults
 from local.http_server import Answer, LoopbackServer, Request
-
-__all__ = ["AlgoliaStandIn", "RunLife", "Shown", "Step"]
 
 Document = dict[str, Any]
 

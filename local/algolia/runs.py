@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from local.algolia_lists import Listed, moment, rfc3339, time_in
+from local.algolia.lists import Listed, moment, rfc3339, time_in
 
 
 @dataclass(frozen=True)
