@@ -17,6 +17,7 @@ from local.aws import LocalAws
 from local.http_server import Answer, Request
 from local.slack import SlackStandIn
 from runbell.algolia import IngestionClient
+from runbell.checker import Checker
 from runbell.deadline import Deadline
 from runbell.inbox import Inbox
 from runbell.items import HistoryEntry, RunItem
@@ -309,7 +310,8 @@ def client(
 def watcher(
     client: IngestionClient, store: RunStore, outbox: Outbox, routing: Routing, clock: Clock
 ) -> Watcher:
-    return Watcher("default", client, store, outbox, routing, now=clock)
+    checker = Checker("default", client, store, outbox, routing, now=clock)
+    return Watcher(checker, store, outbox, now=clock)
 
 
 @pytest.fixture

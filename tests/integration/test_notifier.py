@@ -14,6 +14,7 @@ import pytest
 from local.faults import Fault
 from local.slack import Call, SlackStandIn
 from local.slack.workspace import Message
+from runbell.checker import Checker
 from runbell.errors import (
     QueueUnavailableError,
     SlackAmbiguousError,
@@ -213,10 +214,9 @@ def test_a_change_that_nobody_asked_for_posts_nothing(
     notifier: Notifier,
     slack: SlackStandIn,
 ) -> None:
-    quiet = Watcher(
-        "default", client, store, outbox, Routing(CHANNEL, frozenset({"failed"})), now=clock
-    )
-    saw = Saw(algolia, quiet)
+    routing = Routing(CHANNEL, frozenset({"failed"}))
+    checker = Checker("default", client, store, outbox, routing, now=clock)
+    saw = Saw(algolia, Watcher(checker, store, outbox, now=clock))
 
     wake = saw("created")
     notifier.deliver(wake)

@@ -17,6 +17,7 @@ from local.algolia import AlgoliaStandIn
 from local.aws import REGION, free_port
 from local.faults import Fault
 from runbell.algolia import IngestionClient
+from runbell.checker import Check, Checker
 from runbell.deadline import Deadline
 from runbell.errors import (
     AlgoliaRefusedError,
@@ -32,7 +33,7 @@ from runbell.run import Run, Status
 from runbell.secrets import PLACEHOLDER, Secret, parse_algolia
 from runbell.store import RunStore
 from runbell.table import Table
-from runbell.watcher import LONGEST_REST, SHORTEST_REST, UNKNOWN_FOR, Check, Report, Watcher
+from runbell.watcher import LONGEST_REST, SHORTEST_REST, UNKNOWN_FOR, Report, Watcher
 from tests.integration.conftest import CHANNEL, Clock, Queue, Saw, document, run_of, save
 
 TOLD = Delivery(channel_id="C1", ts="1.1", told=1, shown=1)
@@ -88,7 +89,8 @@ def rebuild(
     def make(**parts: Any) -> Watcher:
         chosen: dict[str, Any] = {"client": client, "store": store, "outbox": outbox}
         chosen |= {"routing": routing, **parts}
-        return Watcher("default", **chosen, now=clock)
+        checker = Checker("default", **chosen, now=clock)
+        return Watcher(checker, chosen["store"], chosen["outbox"], now=clock)
 
     return make
 

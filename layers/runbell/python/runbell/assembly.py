@@ -53,6 +53,7 @@ def watcher(connection: str) -> Watcher:
     from requests.adapters import HTTPAdapter
 
     from runbell.algolia import IngestionClient
+    from runbell.checker import Checker
     from runbell.secrets import Secret, parse_algolia
     from runbell.watcher import AT_ONCE, Watcher
 
@@ -62,7 +63,7 @@ def watcher(connection: str) -> Watcher:
     session.mount("http://", HTTPAdapter(pool_maxsize=AT_ONCE))
     secret = Secret(_client("secretsmanager"), settings().algolia_secret, parse_algolia)
     client = IngestionClient(secret, session, base_url=settings().algolia_base_url)
-    return Watcher(
+    checker = Checker(
         connection,
         client,
         store(),
@@ -70,6 +71,7 @@ def watcher(connection: str) -> Watcher:
         settings().routing,
         stalled_after=settings().stalled_after,
     )
+    return Watcher(checker, store(), outbox())
 
 
 @cache

@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from runbell.deadline import Deadline
 from runbell.errors import OutOfTimeError, RequestError, RunbellError
 from runbell.notifier import Notifier
-from runbell.observability import logger
+from runbell.observability import logger, told
 from runbell.outbox import DeadLetters, parse_wake
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ class Inbox:
                 self._deliver(record, deadline)
             except RunbellError as error:
                 put_off[_group(record)] = _wait(error, _receives(record))
-                logger.warning("a channel is put off", extra=_told(record, error))
+                logger.warning("a channel is put off", extra=_about(record, error))
                 raise
             except Exception as error:
                 put_off[_group(record)] = _wait(error, _receives(record))
                 logger.exception(
-                    "a message failed in an unforeseen way", extra=_told(record, error)
+                    "a message failed in an unforeseen way", extra=_about(record, error)
                 )
                 raise
 
@@ -85,7 +85,7 @@ class Inbox:
         try:
             wake = parse_wake(record.body)
         except RequestError as error:
-            logger.error("a queue message makes no sense", extra=_told(record, error))
+            logger.error("a queue message makes no sense", extra=_about(record, error))
             self._dead_letters.bury(record.body, _group(record), str(error))
             return
         self._notifier.deliver(wake)
@@ -115,7 +115,7 @@ class Inbox:
                 Entries=entries,  # type: ignore[arg-type]
             )
         except (BotoCoreError, ClientError) as error:
-            logger.warning("the queue could not be told how long to wait", extra=_cause(error))
+            logger.warning("the queue could not be told how long to wait", extra=told(error))
 
 
 def _wait(error: Exception, receives: int) -> int:
@@ -136,13 +136,9 @@ def _receives(record: SQSRecord) -> int:
     return int(record.attributes.approximate_receive_count or 1)
 
 
-def _told(record: SQSRecord, error: Exception) -> dict[str, Any]:
+def _about(record: SQSRecord, error: Exception) -> dict[str, Any]:
     return {
         "group": _group(record),
         "receives": _receives(record),
-        **_cause(error),
+        **told(error),
     }
-
-
-def _cause(error: Exception) -> dict[str, str]:
-    return {"error": type(error).__name__, "cause": str(error)}

@@ -5,3 +5,8 @@ from __future__ import annotations
 from aws_lambda_powertools import Logger
 
 logger = Logger(service="runbell")
+
+
+def told(error: Exception) -> dict[str, str]:
+    """What a line of the log says of an error."""
+    return {"error": type(error).__name__, "cause": str(error)}

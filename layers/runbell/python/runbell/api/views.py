@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from runbell.changes import Change, State
+from runbell.checker import Check
 from runbell.items import HistoryEntry, RunItem
 from runbell.run import Run
 from runbell.store import Page
 from runbell.trial import TestResult
-from runbell.watcher import Check
 
 
 def check_view(check: Check) -> dict[str, Any]:
