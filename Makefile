@@ -63,9 +63,9 @@ clean: ## Remove what was built and installed here
 # the installer of the others.
 $(VENV)/.done: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "make: Python 3.11 or newer is needed, and \`$(PYTHON)\` is $$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
+		echo "make: Python 3.11 or newer is needed, and \`$(PYTHON)\` is $$($(PYTHON) --version 2>/dev/null | head -n 1 | grep . || echo 'no Python')." >&2; \
 		echo "      Install one and name it: make PYTHON=python3.12 …" >&2; exit 1; }
-	@echo "setup: tools and tests …"
+	@echo "setup: tools and tests, once (a minute or so) …"
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) || { \
 		echo "make: Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || { $(OFFLINE); }

@@ -6,8 +6,6 @@ import argparse
 import signal
 import sys
 
-from local.aws import LocalStackError
-
 
 def main() -> int:
     """Run one command; answer with its exit code."""
@@ -19,6 +17,8 @@ def main() -> int:
     up.add_argument("--port", type=int, help="where the local AWS listens (default: a free port)")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _as_interrupt)
+    from local.aws import LocalStackError
+
     try:
         if arguments.command == "build":
             from local.running import step

@@ -49,6 +49,8 @@ class LocalAws:
         if not PROGRAM.exists():
             raise LocalStackError("the local AWS is not installed: run it by make, which does that")
         port = self._asked_port or free_port()
+        if not 0 < port < 65_536:
+            raise LocalStackError(f"{port} is no port: choose one from 1 to 65535")
         if not _is_free(port):
             raise LocalStackError(f"the port {port} is taken: choose another, or none for any")
         self._folder = Path(tempfile.mkdtemp(prefix="runbell-aws-"))

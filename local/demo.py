@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -54,7 +55,8 @@ def up(port: int | None) -> int:
         print(f"  AWS:      {running.aws.url}")
         print(f"  token:    {running.stack.token}")
         print("\nWatch a run:")
-        print(f'  curl -X PUT -H "Authorization: Bearer {running.stack.token}" \\')
+        bearer = shlex.quote(f"Authorization: Bearer {running.stack.token}")
+        print(f"  curl -X PUT -H {bearer} \\")
         print(f"    {running.stack.api_url}/watches/runs/RUN_ID")
         print("\nCtrl-C ends it all.\n", flush=True)
         transcript = Transcript(slack, sys.stdout) if slack else None
@@ -80,9 +82,10 @@ def _play(running: Running, algolia: AlgoliaStandIn, transcript: Transcript) -> 
     print(f"  a day begins; the schedule looks in {tick:.0f} s\n", flush=True)
     checks = sorted((at, run.life.run_id) for run in day for at in run.checked_at)
     tick_awaited = tick + 25
+    unasked = next(run.life.run_id for run in day if run.watched and not run.checked_at)
     for at, run_id in checks:
         if at > tick:  # what comes after the tick waits for it
-            _wait(lambda: _ticked(algolia, day[3].life.run_id), tick_awaited, transcript)
+            _wait(lambda: _ticked(algolia, unasked), tick_awaited, transcript)
         _wait(lambda at=at: time.time() >= began + at, 3600, transcript)  # type: ignore[misc]
         _expect(running, "POST", f"/runs/{run_id}/check")
 

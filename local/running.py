@@ -50,6 +50,8 @@ def real_things(environment: Mapping[str, str]) -> RealThings:
     missing = [f"ALGOLIA_{name.upper()}" for name, value in algolia.items() if not value]
     if 0 < len(missing) < len(algolia):
         raise LocalStackError(f"for the real Algolia, set {' and '.join(missing)} too")
+    if not missing and algolia["region"] not in {"us", "eu"}:
+        raise LocalStackError("set ALGOLIA_REGION to us or eu")
     slack = {
         name: value
         for name in ("bot_token", "webhook_url")
@@ -89,6 +91,7 @@ def start(real: RealThings = NOTHING_REAL, port: int | None = None) -> Iterator[
             )
             deployed_at = time.time()
         with step("putting the secrets"):
+            stack.put_token()
             stack.put_secret("AlgoliaSecretArn", real.algolia or _stand_in_secret(algolia))
             stack.put_secret("SlackSecretArn", real.slack or {"bot_token": "xoxb-stand-in"})
         yield Running(aws, algolia, slack, stack, deployed_at)
@@ -101,8 +104,8 @@ def step(what: str) -> Iterator[None]:
     print(f"  {what} … ", end="", flush=True)
     try:
         yield
-    except BaseException:
-        print("failed", flush=True)
+    except BaseException as error:
+        print("stopped" if isinstance(error, KeyboardInterrupt) else "failed", flush=True)
         raise
     print(f"{time.monotonic() - began:.1f} s", flush=True)
 

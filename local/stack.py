@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -42,9 +43,19 @@ class Stack:
     @property
     def token(self) -> str:
         """The HTTP API's bearer token."""
-        secrets = self.aws.client("secretsmanager")
-        answer = secrets.get_secret_value(SecretId=self.outputs["ApiTokenSecretArn"])
+        answer = self.aws.client("secretsmanager").get_secret_value(
+            SecretId=self.outputs["ApiTokenSecretArn"]
+        )
         return str(answer["SecretString"])
+
+    def put_token(self) -> None:
+        """Put a bearer token of letters and digits.
+
+        The emulator makes one with quotes and blanks in it, whatever the template says.
+        """
+        self.aws.client("secretsmanager").put_secret_value(
+            SecretId=self.outputs["ApiTokenSecretArn"], SecretString=secrets.token_hex(24)
+        )
 
     def put_secret(self, output: str, value: Mapping[str, str]) -> None:
         """Put a secret, as a person does after the first deploy."""

@@ -143,7 +143,11 @@ def get_openapi() -> Response[Any]:
 @app.get("/docs")
 def get_docs() -> Response[Any]:
     """Serve the contract as a page."""
-    return Response(HTTPStatus.OK.value, "text/html; charset=utf-8", docs_page())
+    not_framed = {
+        "Content-Security-Policy": "frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(HTTPStatus.OK.value, "text/html; charset=utf-8", docs_page(), not_framed)
 
 
 @app.not_found

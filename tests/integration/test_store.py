@@ -81,12 +81,15 @@ def test_a_second_first_sight_loses_the_race(store: RunStore) -> None:
         store.commit(unknown, run_of("started"), None, announce_in=None)
 
 
-def test_a_watch_put_meanwhile_loses_nobody_the_race(store: RunStore) -> None:
+def test_a_watch_put_meanwhile_is_compared_with_again(store: RunStore) -> None:
     unknown = store.get("default", "run-1")
     store.put_watch("default", "run-1", Watch(channel="#mine"))
 
-    saved = store.commit(unknown, run_of("created"), None, announce_in=None)
+    with pytest.raises(LostRaceError):
+        store.commit(unknown, run_of("created"), None, announce_in=None)
 
+    known = store.get("default", "run-1")
+    saved = store.commit(known, run_of("created"), None, announce_in=None)
     assert saved.watch == Watch(channel="#mine")
     assert saved.active
 
@@ -113,16 +116,35 @@ def test_a_look_without_a_change_adds_nothing_to_the_history(store: RunStore) ->
     assert saved.version == 2
 
 
-def test_an_item_expires_when_the_retention_is_over(
+def test_only_what_is_told_and_looked_at_no_more_expires(
     store: RunStore, raw: Raw, clock: Clock
 ) -> None:
-    save(store, run_of("created"))
-    first = int(raw("run-1")["expires_at"]["N"])
-    clock.advance(timedelta(days=2))
-    save(store, run_of("started"))
+    def expiry() -> int | None:
+        found = raw("run-1").get("expires_at")
+        return int(found["N"]) if found else None
 
-    assert first == int((clock.now + timedelta(days=28)).timestamp())
-    assert int(raw("run-1")["expires_at"]["N"]) == first + 2 * 86_400
+    store.put_watch("default", "run-1", Watch())
+    assert expiry() is None, "a watched run does not expire"
+    started = save(store, run_of("started"))
+    store.record_delivery(started, TOLD, settled=True)
+    assert expiry() is None, "a run that goes on does not expire while it is watched"
+
+    ended = save(store, run_of("finished", "failure"))
+    assert expiry() is None, "what is still to be told does not expire"
+    clock.advance(timedelta(days=2))
+    store.record_delivery(store.get("default", "run-1"), replace(TOLD, told=2), settled=True)
+    assert ended.pending_since is not None
+    assert expiry() == int((clock.now + timedelta(days=30)).timestamp())
+
+
+@pytest.mark.parametrize("end", ["delete_watch", "retire"])
+def test_a_run_that_nobody_wants_looked_at_expires(
+    store: RunStore, raw: Raw, clock: Clock, end: str
+) -> None:
+    store.put_watch("default", "run-1", Watch())
+    getattr(store, end)("default", "run-1")
+    expiry = int((clock.now + timedelta(days=30)).timestamp())
+    assert int(raw("run-1")["expires_at"]["N"]) == expiry
 
 
 def test_a_reason_of_the_longest_length_fits(store: RunStore) -> None:
@@ -314,13 +336,6 @@ def test_a_watch_on_an_ended_run_is_listed_and_not_looked_at(store: RunStore, in
 
     assert not item.active
     assert (index("active"), index("watches")) == ([], ["run-1"])
-
-
-def test_a_watch_that_nobody_looked_for_expires(store: RunStore, raw: Raw, clock: Clock) -> None:
-    store.put_watch("default", "run-1", Watch())
-
-    expiry = int((clock.now + timedelta(days=30)).timestamp())
-    assert int(raw("run-1")["expires_at"]["N"]) == expiry
 
 
 def test_a_watch_that_is_put_again_is_replaced_and_keeps_its_age(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +21,11 @@ from runbell.algolia import IngestionClient
 from runbell.checker import Check, Checker
 from runbell.deadline import Deadline
 from runbell.errors import (
+    AlgoliaCredentialError,
     AlgoliaRefusedError,
     ConfigurationError,
     MalformedRunError,
+    QueueUnavailableError,
     RunNotFoundError,
     StoreUnavailableError,
 )
@@ -652,15 +655,55 @@ def test_a_run_that_is_watched_again_has_its_full_time_to_appear(
     assert list(store.active("default")) == ["late"]
 
 
+def test_one_run_that_algolia_refuses_leaves_the_others_alone(
+    watcher: Watcher, algolia: AlgoliaStandIn, store: RunStore
+) -> None:
+    for number in range(20):
+        store.put_watch("default", f"run-{number}", Watch())
+        algolia.put_run(document("started", run_id=f"run-{number}"))
+    algolia.faults.add(Fault("status", status=403), path="run-7", times=1000)
+
+    report = watcher.tick(Deadline(30))
+    assert (report.checked, report.failed) == (19, 1)
+
+
+def test_a_key_that_is_refused_for_all_fails_the_tick(
+    watcher: Watcher, algolia: AlgoliaStandIn, store: RunStore
+) -> None:
+    store.put_watch("default", "run-1", Watch())
+    algolia.rotate_key("another-key")
+    with pytest.raises(AlgoliaCredentialError):
+        watcher.tick(Deadline(30))
+
+
+def test_an_entry_that_the_queue_refuses_leaves_the_others_alone(
+    look: Callable[..., Check], watcher: Watcher, queue: Queue, outbox: Outbox, clock: Clock
+) -> None:
+    for number in range(3):
+        look("started", run_id=f"run-{number}")
+    queue.drain()
+    truly = outbox.enqueue
+
+    def refuse_one(wakes: Iterable[Wake], *, sweep: str = "") -> int:
+        batch = list(wakes)
+        if any(wake.run_id == "run-0" for wake in batch):
+            raise QueueUnavailableError("the queue refused 1")
+        return truly(batch, sweep=sweep)
+
+    outbox.enqueue = refuse_one  # type: ignore[method-assign]
+    assert watcher.sweep() == 2
+    assert sorted(wake.run_id for wake in queue.wakes()) == ["run-1", "run-2"]
+
+
 def test_runs_that_the_time_does_not_suffice_for_are_left_to_the_next_tick(
     watcher: Watcher, algolia: AlgoliaStandIn, store: RunStore, queue: Queue
 ) -> None:
     for number in range(20):
         store.put_watch("default", f"run-{number}", Watch())
         algolia.put_run(document("finished", "success", run_id=f"run-{number}"))
-    algolia.faults.add(Fault("delay", seconds=0.4), times=8)
+    looks = itertools.count()
 
-    first = watcher.tick(Deadline(0.8))
+    first = watcher.tick(Deadline(2.0, lambda: next(looks) * 0.05))
     second = watcher.tick(Deadline(30))
 
     assert first.skipped >= 1

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbell.changes import Change, State, compare, is_stale
+from runbell.changes import Change, State, compare, is_stale, keep_details
 from runbell.run import Progress, Run
 
 MakeRun = Callable[..., Run]
@@ -89,23 +89,44 @@ def test_an_outcome_that_comes_later_is_a_change(make_run: MakeRun) -> None:
         {"progress": Progress(10, 3)},
     ],
 )
-def test_a_detail_that_comes_later_is_silent_and_a_read_without_it_is_stale(
+def test_a_detail_that_comes_later_is_silent_and_stays(
     fact: dict[str, Any], make_run: MakeRun
 ) -> None:
     before = make_run(status="finished", outcome="failure")
     after = replace(before, **fact)
     assert compare(before, after) is None
-    assert not is_stale(before, after)
-    assert is_stale(after, before)
+    assert keep_details(before, after) == after
     assert compare(after, before) is None
+    assert not is_stale(after, before)
+    assert keep_details(after, before) == after
 
 
 def test_fewer_events_than_known_are_an_old_count(make_run: MakeRun) -> None:
     three = replace(make_run(status="started"), progress=Progress(10, 3))
     four = replace(three, progress=Progress(10, 4))
-    assert is_stale(four, three)
-    assert not is_stale(three, four)
-    assert not is_stale(four, replace(four, progress=Progress(12, 4)))
+    more_to_come = replace(four, progress=Progress(12, 4))
+    assert keep_details(four, three) == four
+    assert keep_details(three, four) == four
+    assert keep_details(four, more_to_come) == more_to_come
+
+
+@pytest.mark.parametrize(
+    "fact", [{"reason": "because"}, {"progress": Progress(10, 10)}, {"outcome": "success"}]
+)
+def test_an_outcome_is_told_whatever_else_is_missing(
+    fact: dict[str, Any], make_run: MakeRun
+) -> None:
+    known = replace(make_run(status="finished"), **fact)
+    read = make_run(status="finished", outcome="failure")
+    assert not is_stale(known, read)
+    assert compare(known, read) == Change(
+        State("finished", known.outcome), State("finished", "failure")
+    )
+
+
+def test_an_unranked_status_is_never_stale(make_run: MakeRun) -> None:
+    paused = make_run(status="paused")
+    assert not is_stale(replace(paused, reason="so", outcome="unsure"), paused)
 
 
 @st.composite
@@ -145,7 +166,17 @@ def readings(draw: st.DrawFn) -> tuple[list[Run], Run]:
     """Reads of one life in any order, some twice, some never; and its last moment."""
     life = draw(lives())
     order = draw(st.lists(st.integers(0, len(life) - 1), max_size=20))
-    return [life[number] for number in order], life[-1]
+    return [_with_gaps(draw, life[number]) for number in order], life[-1]
+
+
+def _with_gaps(draw: st.DrawFn, run: Run) -> Run:
+    """A read may lack any detail that another one had."""
+    gaps: dict[str, Any] = {
+        fact: None
+        for fact in ("started_at", "finished_at", "reason", "reason_code", "progress")
+        if draw(st.integers(0, 5)) == 0
+    }
+    return replace(run, **gaps)
 
 
 def fold(reads: list[Run]) -> tuple[list[Run], list[State]]:
@@ -153,8 +184,11 @@ def fold(reads: list[Run]) -> tuple[list[Run], list[State]]:
     known: Run | None = None
     history: list[Run] = []
     told: list[State] = []
-    for read in reads:
+    for each in reads:
+        read = each
         if known is None or not is_stale(known, read):
+            if known and (known.status, known.outcome) == (read.status, read.outcome):
+                read = keep_details(known, read)
             if change := compare(known, read):
                 assert change.before == (known and State(known.status, known.outcome))
                 told.append(change.after)

@@ -260,9 +260,9 @@ class TestTryingAgain:
     @pytest.mark.parametrize("status", [429, 503])
     @pytest.mark.parametrize(
         ("retry_after", "pause"),
-        [("0", 0.0), ("1.5", 1.5), ("7", 7.0), ("soon", 0.5), (None, 0.5)],
+        [("0", 0.5), ("1.5", 2.0), ("7", 7.5), ("soon", 0.5), (None, 0.5)],
     )
-    def test_it_waits_as_long_as_it_is_asked_to(
+    def test_it_waits_as_long_as_it_is_asked_to_and_a_jittered_while(
         self,
         status: int,
         retry_after: str | None,

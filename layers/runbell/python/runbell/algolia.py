@@ -116,9 +116,8 @@ class IngestionClient:
 
     def _pause(self, attempt: int, retry_after: float | None) -> float:
         """Seconds until the next attempt: what the vendor says, else exponential with jitter."""
-        if retry_after is not None:
-            return retry_after
-        return min(LONGEST_BACKOFF, 0.25 * 2.0**attempt) * (0.5 + 0.5 * self._jitter())
+        backoff = min(LONGEST_BACKOFF, 0.25 * 2.0**attempt) * (0.5 + 0.5 * self._jitter())
+        return backoff if retry_after is None else retry_after + backoff
 
     def _ask(self, path: str, credentials: AlgoliaCredentials, deadline: Deadline) -> Any:
         """Make one request and make sense of its answer."""
@@ -127,8 +126,10 @@ class IngestionClient:
 
         if deadline.remaining() < LEAST_TIME:
             raise OutOfTimeError("no time is left to ask Algolia")
-        time_left = deadline.remaining()
-        patience = Deadline(min(READ_TIMEOUT, time_left))
+        # To connect, to wait for the head and to read the body may take a third of the time left
+        # each: what overshoots in one of them is made up for by the others.
+        third = deadline.remaining() / 3
+        patience = Deadline(min(READ_TIMEOUT, third))
         self.requests_made += 1
         try:
             with self._session.get(
@@ -138,7 +139,7 @@ class IngestionClient:
                     "x-algolia-api-key": credentials.api_key,
                     "accept": "application/json",
                 },
-                timeout=(min(CONNECT_TIMEOUT, time_left), min(READ_TIMEOUT, time_left)),
+                timeout=(min(CONNECT_TIMEOUT, third), min(READ_TIMEOUT, third)),
                 allow_redirects=False,  # the key goes to the vendor's host and nowhere else
                 stream=True,  # so that a slow answer can be given up on between two pieces
             ) as response:

@@ -119,9 +119,9 @@ def _client(service: str) -> Any:
     return boto3.client(  # type: ignore[call-overload]
         service,
         config=Config(
-            connect_timeout=2,
-            read_timeout=5,
-            retries={"mode": "standard", "total_max_attempts": 4},
+            connect_timeout=1,
+            read_timeout=3,
+            retries={"mode": "standard", "total_max_attempts": 3},
             max_pool_connections=16,
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runbell.run import Run, Status
 
@@ -49,25 +49,30 @@ def compare(previous: Run | None, current: Run) -> Change | None:
 def is_stale(previous: Run, current: Run) -> bool:
     """Whether `current` was read before `previous`, whichever arrived first.
 
-    A run only goes on: a status of lower rank is an old one, and so is the same status when less
-    is known of it. What has no rank is never called stale.
+    A run only goes on: a status of lower rank is an old one, and so is the same status when its
+    outcome is gone again. What has no rank is never called stale.
     """
-    if previous.status == current.status:
-        return _knows_less(previous, current)
     rank_before, rank_now = _RANK.get(previous.status), _RANK.get(current.status)
-    return rank_before is not None and rank_now is not None and rank_now < rank_before
+    if rank_before is None or rank_now is None:
+        return False
+    if previous.status == current.status:
+        return previous.outcome is not None and current.outcome is None
+    return rank_now < rank_before
+
+
+def keep_details(previous: Run, current: Run) -> Run:
+    """Give `current` the details that an earlier look at the same state had and it lacks.
+
+    Two looks may overtake each other, and then details would come and go.
+    """
+    facts = ("started_at", "finished_at", "reason", "reason_code", "progress")
+    lacking = {fact: getattr(previous, fact) for fact in facts if not getattr(current, fact)}
+    counted = (previous.progress, current.progress)
+    if counted[0] and counted[1] and counted[1].received < counted[0].received:
+        lacking["progress"] = counted[0]
+    return replace(current, **lacking)
 
 
 def state_of(run: Run) -> State:
     """Take from a run what people care about."""
     return State(run.status, run.outcome)
-
-
-def _knows_less(previous: Run, current: Run) -> bool:
-    """Whether `current` lacks a fact that `previous` had, or had counted fewer events."""
-    facts = ("outcome", "started_at", "finished_at", "reason", "reason_code")
-    if any(getattr(previous, fact) and not getattr(current, fact) for fact in facts):
-        return True
-    if previous.progress is None:
-        return False
-    return current.progress is None or current.progress.received < previous.progress.received

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from runbell.algolia import IngestionClient
-from runbell.changes import Change, compare, is_stale, state_of
+from runbell.changes import Change, compare, is_stale, keep_details, state_of
 from runbell.deadline import Deadline
 from runbell.errors import LostRaceError, QueueUnavailableError
 from runbell.items import HistoryEntry, RunItem
@@ -95,6 +95,8 @@ class Checker:
                 logger.info("a stale read is left aside", extra={"run_id": run.run_id})
                 self._tidy(item, known)
                 return Check(item, known, None, queued=False, stale=True)
+            if known is not None and state_of(known) == state_of(run):
+                run = keep_details(known, run)
             kind = self._kind_of_news(item, run)
             if known == run and kind is None:
                 self._tidy(item, run)

@@ -88,7 +88,7 @@ class Inbox:
             logger.error("a queue message makes no sense", extra=_about(record, error))
             self._dead_letters.bury(record.body, _group(record), str(error))
             return
-        self._notifier.deliver(wake)
+        self._notifier.deliver(wake, deadline)
 
     def _put_off(self, records: list[SQSRecord], response: Any, put_off: dict[str, int]) -> None:
         """Say when what goes back to the queue may come again; a group comes again as one.
@@ -98,24 +98,17 @@ class Inbox:
         from botocore.exceptions import BotoCoreError, ClientError
 
         back = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
-        entries = [
-            {
-                "Id": str(number),
-                "ReceiptHandle": record.receipt_handle,
-                "VisibilityTimeout": put_off.get(_group(record), 0),
-            }
-            for number, record in enumerate(records)
-            if record.message_id in back
-        ]
-        if not entries:
-            return
-        try:
-            self._client.change_message_visibility_batch(
-                QueueUrl=self._queue_url,
-                Entries=entries,  # type: ignore[arg-type]
-            )
-        except (BotoCoreError, ClientError) as error:
-            logger.warning("the queue could not be told how long to wait", extra=told(error))
+        for record in records:
+            if record.message_id not in back:
+                continue
+            try:
+                self._client.change_message_visibility(
+                    QueueUrl=self._queue_url,
+                    ReceiptHandle=record.receipt_handle,
+                    VisibilityTimeout=put_off.get(_group(record), 0),
+                )
+            except (BotoCoreError, ClientError) as error:
+                logger.warning("the queue could not be told how long to wait", extra=told(error))
 
 
 def _wait(error: Exception, receives: int) -> int:
@@ -123,8 +116,8 @@ def _wait(error: Exception, receives: int) -> int:
     if isinstance(error, OutOfTimeError):
         return 0
     asked = error.retry_after if isinstance(error, RunbellError) else None
-    if asked is not None:
-        return min(LONGEST_WAIT, int(asked) + 1)
+    if asked is not None:  # what keeps being asked to wait waits longer, as all else does
+        return min(LONGEST_WAIT, max(int(asked) + 1, 1 << min(max(receives - 3, 0), 8)))
     return min(300, 1 << min(receives, 9))
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
+from runbell.deadline import Deadline
 from runbell.errors import (
     ConfigurationError,
+    OutOfTimeError,
     RunbellError,
     SlackCredentialError,
     SlackDestinationError,
@@ -23,6 +26,9 @@ from runbell.slack.access import SlackAccess
 from runbell.slack.messages import Message
 from runbell.slack.messenger import Messenger, Place
 from runbell.store import RunStore
+
+ONE_MESSAGE = 9.0
+"""Seconds that one request to Slack may take, with the note of it in the table."""
 
 MUST_BE_SEEN = frozenset({Kind.FAILED, Kind.STALLED})
 """What an edit is too quiet for: it is told in a reply that the channel sees."""
@@ -50,14 +56,19 @@ class Notifier:
         self._dead_letters = dead_letters
         self._fallback_channel = fallback_channel
 
-    def deliver(self, wake: Wake) -> None:
+    def deliver(self, wake: Wake, deadline: Deadline | None = None) -> None:
         """Tell a channel what it has not been told of a run.
+
+        Args:
+            wake: Which run and channel.
+            deadline: When to be done; no further message is begun that it would not suffice for.
 
         Returns when nothing is left to be done, or when it can't be done by trying again: then
         the dead-letter queue has it.
 
         Raises:
             SlackError: Slack did not take it for now; the same call later goes on from there.
+            OutOfTimeError: The deadline has come; the same call later goes on from there.
             ConfigurationError: The secret is not usable.
             StoreUnavailableError, QueueUnavailableError: The same call later goes on from there.
         """
@@ -69,7 +80,7 @@ class Notifier:
             self._deliver_test(item)
         elif item.pending_since is not None or (wake.again and _untold(item)):
             try:
-                self._with_messenger(item, self._reconcile)
+                self._with_messenger(item, partial(self._reconcile, deadline=deadline))
             except (SlackDestinationError, SlackPayloadError) as error:
                 self._give_up(wake, item, error)
 
@@ -86,17 +97,17 @@ class Notifier:
             if now.channel == item.channel:  # else it has moved, and its new channel has a wake
                 act(now, renewed)
 
-    def _reconcile(self, item: RunItem, slack: Messenger) -> None:
+    def _reconcile(self, item: RunItem, slack: Messenger, deadline: Deadline | None) -> None:
         if item.delivery.ts is None and not _untold(item):
             # Only a detail is new, and there is no message of a bot's to show it in.
             self._settle(item, item.delivery)
         elif not slack.can_edit:
-            self._post_each_change(item, slack)
+            self._post_each_change(item, slack, deadline)
         elif item.delivery.ts is None:
             self._post_anew(item, slack)
         else:
             try:
-                self._bring_up_to_date(item, slack)
+                self._bring_up_to_date(item, slack, deadline)
             except SlackUpdateError as error:
                 logger.info("a message is gone", extra={"run_id": item.run_id, "cause": error.code})
                 self._post_anew(item, slack)
@@ -106,7 +117,7 @@ class Notifier:
         place = _post(slack, item, messages.run_message(item))
         self._settle(item, Delivery(place.channel_id, place.ts))
 
-    def _bring_up_to_date(self, item: RunItem, slack: Messenger) -> None:
+    def _bring_up_to_date(self, item: RunItem, slack: Messenger, deadline: Deadline | None) -> None:
         """Edit the run's message, and reply with what an edit is too quiet for."""
         delivery = item.delivery
         place = Place(delivery.channel_id, delivery.ts)
@@ -118,6 +129,7 @@ class Notifier:
             slack.edit(place, messages.plain(message))
         for entry in _untold(item):
             if entry.kind in MUST_BE_SEEN:
+                _leave_time(deadline)
                 reply = messages.change_message(item, entry, is_reply=True)
                 _post(slack, item, reply, thread=delivery.ts)
                 # Written down at once, so that a crash repeats this reply at the most.
@@ -125,7 +137,7 @@ class Notifier:
                 self._store.record_delivery(item, delivery, settled=False)
         self._settle(item, delivery)
 
-    def _post_each_change(self, item: RunItem, slack: Messenger) -> None:
+    def _post_each_change(self, item: RunItem, slack: Messenger, deadline: Deadline | None) -> None:
         """Post a message for every change: what a webhook has posted can't be edited.
 
         A webhook has one channel, so what it has told under another name is told here.
@@ -135,6 +147,7 @@ class Notifier:
         for entry in _untold(item):
             if entry.number <= told:
                 continue
+            _leave_time(deadline)
             _post(slack, item, messages.change_message(item, entry, is_reply=False))
             delivery = replace(delivery, told=entry.number)
             self._store.record_delivery(item, delivery, settled=False)
@@ -206,6 +219,12 @@ def _post(slack: Messenger, item: RunItem, message: Message, *, thread: str | No
     except SlackPayloadError as error:
         _log_plain(item, error)
         return slack.post(channel, messages.plain(message), thread=thread)
+
+
+def _leave_time(deadline: Deadline | None) -> None:
+    """Begin nothing that could be cut off between Slack's answer and the note of it."""
+    if deadline and deadline.remaining() < ONE_MESSAGE:
+        raise OutOfTimeError("the rest is told by the next invocation")
 
 
 def _untold(item: RunItem) -> list[HistoryEntry]:

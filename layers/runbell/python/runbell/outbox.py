@@ -54,8 +54,7 @@ class Wake:
                 "version": self.version,
                 "channel": self.channel,
                 **({"again": True} if self.again else {}),
-            },
-            ensure_ascii=False,
+            }  # in ASCII: SQS refuses some characters
         )
 
 

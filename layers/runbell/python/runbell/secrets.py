@@ -31,7 +31,7 @@ FOR_A_PERSON = frozenset({
 })  # fmt: skip
 """Refusals of Secrets Manager that trying again does not mend."""
 
-SETTLING = 5.0
+SETTLING = 1.0
 """Seconds for which a secret that was read anew is not read again, however often it is refused."""
 
 

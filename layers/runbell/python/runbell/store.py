@@ -45,6 +45,7 @@ TEST_KEPT = timedelta(days=1)
 _PENDING = ("pending", "pending_since", "pending_due")
 _UNKNOWN = ("unknown_since",)
 _ACTIVE = ("active", "active_since", *_UNKNOWN)
+_EXPIRY = "expires_at"
 _WATCH = ("watch", "watched", "watched_since")
 
 
@@ -113,8 +114,9 @@ class RunStore:
         """
         from boto3.dynamodb.conditions import Attr
 
-        version = Attr("version")
+        version, active = Attr("version"), Attr("active")
         no_look_since = version.eq(item.version) if item.version else version.not_exists()
+        as_watched = active.exists() if item.active else active.not_exists()
         now = timestamp(self._now())
         put: dict[str, Any] = {
             "connection": item.connection,
@@ -123,7 +125,6 @@ class RunStore:
             "version": item.version + 1,
             "snapshot": run_attributes(run),
             "updated_at": now,
-            "expires_at": self._expiry(self._retention),
         }
         if entry is not None:
             history = [*item.history, entry][-HISTORY_KEPT:]
@@ -131,14 +132,21 @@ class RunStore:
         keep: dict[str, Any] = {"deliveries": {}}
         if announce_in is not None:
             # Saved with the change, so that a crash right after it announces it later.
-            put |= {"channel": announce_in, "pending": item.connection, "pending_due": now}
+            put |= {"channel": announce_in, "pending": item.connection}
             keep |= {"pending_since": now}
+            # A mere detail does not hurry a sweep that leaves the run to the queue.
+            (put if entry else keep)["pending_due"] = now
+        remove = [*(_ACTIVE if run.is_terminal else _UNKNOWN)]
+        if announce_in is not None or (item.active and not run.is_terminal):
+            remove.append(_EXPIRY)  # what is looked at or still to be told does not expire
+        else:
+            put[_EXPIRY] = self._expiry(self._retention)
         saved = self._table.update(
             _key(item.connection, item.run_id),
             put=put,
             keep=keep,
-            remove=_ACTIVE if run.is_terminal else _UNKNOWN,
-            condition=no_look_since,
+            remove=remove,
+            condition=no_look_since & as_watched,
         )
         if saved is None:
             raise LostRaceError(f"run {item.run_id} was saved by another at the same time")
@@ -161,7 +169,12 @@ class RunStore:
         }
         if settled:
             no_look_since = Attr("version").eq(item.version) & Attr("channel").eq(item.channel)
-            if self._table.update(key, put=put, remove=_PENDING, condition=no_look_since):
+            active = Attr("active")
+            as_watched = active.exists() if item.active else active.not_exists()
+            expiry = {} if item.active or item.test else {(_EXPIRY,): self._expiry(self._retention)}
+            if self._table.update(
+                key, put=put | expiry, remove=_PENDING, condition=no_look_since & as_watched
+            ):
                 return
         still_there = Attr("deliveries").exists()
         self._table.update(key, put=put, condition=still_there)
@@ -174,14 +187,16 @@ class RunStore:
             "run_id": run_id,
             "watch": watch_attributes(watch),
             "watched": connection,
-            "expires_at": self._expiry(self._retention),
         }
         keep = {"watched_since": now}
         known = self.get(connection, run_id).snapshot
-        if known is None or not known.is_terminal:
+        has_ended = known is not None and known.is_terminal
+        if not has_ended:  # what is looked at does not expire
             put |= {"active": connection}
             keep |= {"active_since": now}
-        saved = self._table.update(_key(connection, run_id), put=put, keep=keep)
+        saved = self._table.update(
+            _key(connection, run_id), put=put, keep=keep, remove=() if has_ended else (_EXPIRY,)
+        )
         return parse_item(saved or {})
 
     def delete_watch(self, connection: str, run_id: str) -> bool:
@@ -190,7 +205,10 @@ class RunStore:
 
         is_watched = Attr("watch").exists()
         saved = self._table.update(
-            _key(connection, run_id), remove=(*_WATCH, *_ACTIVE), condition=is_watched
+            _key(connection, run_id),
+            keep={_EXPIRY: self._expiry(self._retention)},
+            remove=(*_WATCH, *_ACTIVE),
+            condition=is_watched,
         )
         return saved is not None
 
@@ -199,7 +217,12 @@ class RunStore:
         from boto3.dynamodb.conditions import Attr
 
         is_active = Attr("active").exists()
-        self._table.update(_key(connection, run_id), remove=_ACTIVE, condition=is_active)
+        self._table.update(
+            _key(connection, run_id),
+            keep={_EXPIRY: self._expiry(self._retention)},
+            remove=_ACTIVE,
+            condition=is_active,
+        )
 
     def note_unknown(self, connection: str, run_id: str) -> RunItem | None:
         """Remember since when Algolia does not know a run; None when nobody wants it looked at."""
@@ -242,7 +265,7 @@ class RunStore:
         """Leave a pending run to the queue for a while, because a sweep has just enqueued it."""
         from boto3.dynamodb.conditions import Attr
 
-        is_pending = Attr("pending").exists()
+        is_pending = Attr("pending").exists() & Attr("version").eq(pending.version)
         self._table.update(
             _key(pending.connection, pending.run_id),
             put={"pending_due": timestamp(self._now() + by)},

@@ -10,7 +10,7 @@ from runbell.errors import RequestError
 CONNECTION = "default"
 """The connection that exists from the first deploy, and the only one of this release."""
 
-LONGEST_ID = 256
+LONGEST_ID = 128
 """Characters of a run's ID; the vendor's are UUIDs of 36."""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from runbell.checker import Check, Checker
 from runbell.deadline import Deadline
@@ -21,7 +22,7 @@ from runbell.errors import (
     RunNotFoundError,
 )
 from runbell.observability import logger, told
-from runbell.outbox import Outbox, Wake
+from runbell.outbox import BATCH, Outbox, Wake
 from runbell.run import instant
 from runbell.store import Pending, RunStore
 
@@ -106,7 +107,7 @@ class Watcher:
                 can be looked at.
             StoreUnavailableError: The table could not tell which runs there are.
         """
-        swept = self.sweep()
+        swept = self.sweep(deadline)
         if run_ids is None:
             run_ids = self._store.active(self._connection)
         due = list(dict.fromkeys(run_ids))
@@ -117,26 +118,55 @@ class Watcher:
             with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(due))) as pool:
                 for outcome in pool.map(lambda run_id: self._look(run_id, deadline), due):
                     tally += outcome
+        if tally.pop("refused", 0) and not tally["checked"]:
+            raise AlgoliaCredentialError("Algolia refuses the credentials of every run looked at")
         return Report(**tally, requests=self._checker.client.requests_made - before)
 
-    def sweep(self) -> int:
+    def sweep(self, deadline: Deadline | None = None) -> int:
         """Enqueue again whatever was committed and has not been delivered.
+
+        Args:
+            deadline: When the whole tick has to be done; half of it is left to the runs.
 
         Returns:
             How many words the queue took. A queue out of reach is logged: the next sweep goes on.
         """
         sweep_id = uuid.uuid4().hex
+        half = deadline.remaining() / 2 if deadline else 0.0
         enqueued = 0
-        for pending in self._store.pending(self._connection):
-            try:
-                enqueued += self._outbox.enqueue([Wake.of(pending)], sweep=sweep_id)
-            except QueueUnavailableError as error:
-                logger.warning("the sweep stops, the next one goes on", extra=told(error))
+        pending = iter(self._store.pending(self._connection))
+        while batch := list(islice(pending, BATCH)):
+            taken = self._enqueue(batch, sweep_id)
+            for each in taken:
+                self._store.postpone(each, by=self._rest_of(each))
+            enqueued += len(taken)
+            if not taken:
+                logger.warning("the queue takes nothing, the next sweep goes on")
                 break
-            self._store.postpone(pending, by=self._rest_of(pending))
+            if deadline and deadline.remaining() < half:
+                break
         if enqueued:
             logger.info("the sweep enqueued what was pending", extra={"enqueued": enqueued})
         return enqueued
+
+    def _enqueue(self, batch: list[Pending], sweep_id: str) -> list[Pending]:
+        """Put runs on the queue; one that it refuses leaves the others alone."""
+        try:
+            self._outbox.enqueue(map(Wake.of, batch), sweep=sweep_id)
+        except QueueUnavailableError as error:
+            logger.warning("a batch is not taken, so each goes by itself", extra=told(error))
+        else:
+            return batch
+        taken = []
+        for each in batch:
+            try:
+                self._outbox.enqueue([Wake.of(each)], sweep=sweep_id)
+            except QueueUnavailableError as error:
+                extra = {"run_id": each.run_id, **told(error)}
+                logger.error("the next sweep has to enqueue a run", extra=extra)
+            else:
+                taken.append(each)
+        return taken
 
     def _rest_of(self, pending: Pending) -> timedelta:
         """How long a sweep leaves a run alone: longer, the longer Slack has not taken it."""
@@ -148,12 +178,16 @@ class Watcher:
         """Check one of many runs and count what came of it."""
         try:
             check = self._check_or_retire(run_id, deadline)
-        except (ConfigurationError, AlgoliaCredentialError):
+        except ConfigurationError:
             raise  # no other run could be looked at either, and people must hear of it
         except OutOfTimeError:
             return Counter(skipped=1)
         except RunbellError as error:
             logger.error("a run can't be looked at", extra={"run_id": run_id, **told(error)})
+            refused = isinstance(error, AlgoliaCredentialError)
+            return Counter(failed=1, refused=int(refused))
+        except Exception as error:  # noqa: BLE001 (logged: one run must not stop the others)
+            logger.exception("a run fails unforeseen", extra={"run_id": run_id, **told(error)})
             return Counter(failed=1)
         return Counter(
             checked=1,

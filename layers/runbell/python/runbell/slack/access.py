@@ -60,19 +60,19 @@ class SlackAccess:
         if credentials.webhook_url:
             from slack_sdk.webhook import WebhookClient
 
-            return WebhookMessenger(
-                WebhookClient(credentials.webhook_url, timeout=TIMEOUT, retry_handlers=[])
-            )
+            hook = WebhookClient(credentials.webhook_url, timeout=TIMEOUT, retry_handlers=[])
+            hook.proxy = None  # urllib's opener knows the proxy; slack_sdk's own would redirect
+            return WebhookMessenger(hook)
         from slack_sdk import WebClient
 
-        return BotMessenger(
-            WebClient(
-                credentials.bot_token,
-                base_url=_api(self._base_url or "https://slack.com"),
-                timeout=TIMEOUT,
-                retry_handlers=[],
-            )
+        bot = WebClient(
+            credentials.bot_token,
+            base_url=_api(self._base_url or "https://slack.com"),
+            timeout=TIMEOUT,
+            retry_handlers=[],
         )
+        bot.proxy = None
+        return BotMessenger(bot)
 
 
 def _api(url: str) -> str:
