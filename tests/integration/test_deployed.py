@@ -328,6 +328,7 @@ def test_every_call_answers_as_the_contract_says(deployed: Deployment, run_id: s
     deployed.show(run_id, "created")
     check, known, watch = f"/runs/{run_id}/check", f"/runs/{run_id}", f"/watches/runs/{run_id}"
     unknown = str(uuid.uuid4())
+    called = set()
     for method, path, status, template, arguments in (
         ("GET", known, 404, "/runs/{runID}", {}),
         ("POST", check, 200, "/runs/{runID}/check", {}),
@@ -356,6 +357,15 @@ def test_every_call_answers_as_the_contract_says(deployed: Deployment, run_id: s
         answer = stack.call(method, path, **arguments)
         assert answer.status_code == status, (method, path, answer.status_code, answer.text)
         assert_as_described(method, template, answer)
+        called.add((template, method.lower()))
+    document = stack.call("GET", "/openapi.json", token=None).json()
+    described = {
+        (path, method)
+        for path, operations in document["paths"].items()
+        for method in operations
+        if method != "parameters"
+    }
+    assert called == described, "a route is described and not called here, or the other way round"
 
 
 def test_algolias_trouble_is_told_in_its_own_word(deployed: Deployment, run_id: str) -> None:
