@@ -138,6 +138,21 @@ def test_only_what_is_told_and_looked_at_no_more_expires(
 
 
 @pytest.mark.parametrize("end", ["delete_watch", "retire"])
+def test_what_is_still_to_be_told_does_not_expire_when_its_watch_ends(
+    store: RunStore, raw: Raw, end: str
+) -> None:
+    store.put_watch("default", "run-1", Watch())
+    item = save(store, run_of("started"))
+    getattr(store, end)("default", "run-1")
+    assert "expires_at" not in raw("run-1")
+    assert item.pending_since is not None
+
+    store.record_delivery(store.get("default", "run-1"), TOLD, settled=True)
+    assert "expires_at" in raw("run-1")
+    assert "pending" not in raw("run-1")
+
+
+@pytest.mark.parametrize("end", ["delete_watch", "retire"])
 def test_a_run_that_nobody_wants_looked_at_expires(
     store: RunStore, raw: Raw, clock: Clock, end: str
 ) -> None:

@@ -25,7 +25,7 @@ from runbell.errors import (
     AlgoliaRefusedError,
     ConfigurationError,
     MalformedRunError,
-    QueueUnavailableError,
+    QueueRefusedError,
     RunNotFoundError,
     StoreUnavailableError,
 )
@@ -687,7 +687,7 @@ def test_an_entry_that_the_queue_refuses_leaves_the_others_alone(
     def refuse_one(wakes: Iterable[Wake], *, sweep: str = "") -> int:
         batch = list(wakes)
         if any(wake.run_id == "run-0" for wake in batch):
-            raise QueueUnavailableError("the queue refused 1")
+            raise QueueRefusedError("the queue refused 1")
         return truly(batch, sweep=sweep)
 
     outbox.enqueue = refuse_one  # type: ignore[method-assign]

@@ -108,6 +108,8 @@ def test_fewer_events_than_known_are_an_old_count(make_run: MakeRun) -> None:
     assert keep_details(four, three) == four
     assert keep_details(three, four) == four
     assert keep_details(four, more_to_come) == more_to_come
+    counted_anew = replace(four, progress=Progress(20, 1))
+    assert keep_details(four, counted_anew) == counted_anew
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,6 @@ class IngestionClient:
         # To connect, to wait for the head and to read the body may take a third of the time left
         # each: what overshoots in one of them is made up for by the others.
         third = deadline.remaining() / 3
-        patience = Deadline(min(READ_TIMEOUT, third))
         self.requests_made += 1
         try:
             with self._session.get(
@@ -143,7 +142,7 @@ class IngestionClient:
                 allow_redirects=False,  # the key goes to the vendor's host and nowhere else
                 stream=True,  # so that a slow answer can be given up on between two pieces
             ) as response:
-                body = _read(response, patience)
+                body = _read(response, Deadline(min(READ_TIMEOUT, third)))
         except (RequestException, HTTPError, OSError) as error:
             raise AlgoliaUnavailableError(f"no answer from Algolia: {_cause(error)}") from None
         return _make_sense(response, body, credentials)

@@ -67,9 +67,9 @@ def keep_details(previous: Run, current: Run) -> Run:
     """
     facts = ("started_at", "finished_at", "reason", "reason_code", "progress")
     lacking = {fact: getattr(previous, fact) for fact in facts if not getattr(current, fact)}
-    counted = (previous.progress, current.progress)
-    if counted[0] and counted[1] and counted[1].received < counted[0].received:
-        lacking["progress"] = counted[0]
+    before, now = previous.progress, current.progress
+    if before and now and before.expected == now.expected and now.received < before.received:
+        lacking["progress"] = before
     return replace(current, **lacking)
 
 

@@ -8,6 +8,7 @@ RunbellError
 ├── LostRaceError                others kept writing the same run: try again
 ├── StoreUnavailableError        DynamoDB is out of reach or throttles: try again
 ├── QueueUnavailableError        SQS is out of reach: the next sweep enqueues again
+│   └── QueueRefusedError        SQS answered, and refuses one message or all of a request
 ├── SecretUnavailableError       Secrets Manager is out of reach or throttles: try again
 ├── OutOfTimeError               the function's time is nearly over: try again with a fresh one
 ├── AlgoliaError
@@ -96,6 +97,10 @@ class SecretUnavailableError(RunbellError):
     """Secrets Manager gave no answer, after the SDK's own retries."""
 
     retryable = True
+
+
+class QueueRefusedError(QueueUnavailableError):
+    """SQS answered and refuses; other messages, or one at a time, may be taken."""
 
 
 class OutOfTimeError(RunbellError):

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from runbell.errors import QueueUnavailableError, RequestError
+from runbell.errors import QueueRefusedError, QueueUnavailableError, RequestError
 from runbell.items import RunItem
 from runbell.store import Pending
 
@@ -127,10 +127,12 @@ class Outbox:
                         for number, wake in enumerate(batch)
                     ],
                 )
-            except (BotoCoreError, ClientError) as error:
-                raise QueueUnavailableError(f"the queue took nothing: {error}") from error
+            except ClientError as error:
+                raise QueueRefusedError(f"the queue took nothing: {error}") from error
+            except BotoCoreError as error:
+                raise QueueUnavailableError(f"the queue does not answer: {error}") from error
             if failed := answer.get("Failed"):
-                raise QueueUnavailableError(f"the queue refused {len(failed)}: {failed[0]['Code']}")
+                raise QueueRefusedError(f"the queue refused {len(failed)}: {failed[0]['Code']}")
             taken += len(batch)
         return taken
 

@@ -7,7 +7,7 @@ runs by their last change. An item leaves an index when the index's attribute le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -204,25 +204,14 @@ class RunStore:
         from boto3.dynamodb.conditions import Attr
 
         is_watched = Attr("watch").exists()
-        saved = self._table.update(
-            _key(connection, run_id),
-            keep={_EXPIRY: self._expiry(self._retention)},
-            remove=(*_WATCH, *_ACTIVE),
-            condition=is_watched,
-        )
-        return saved is not None
+        return self._look_no_more(connection, run_id, (*_WATCH, *_ACTIVE), is_watched)
 
     def retire(self, connection: str, run_id: str) -> None:
         """Look at a run no more until somebody asks for it."""
         from boto3.dynamodb.conditions import Attr
 
         is_active = Attr("active").exists()
-        self._table.update(
-            _key(connection, run_id),
-            keep={_EXPIRY: self._expiry(self._retention)},
-            remove=_ACTIVE,
-            condition=is_active,
-        )
+        self._look_no_more(connection, run_id, _ACTIVE, is_active)
 
     def note_unknown(self, connection: str, run_id: str) -> RunItem | None:
         """Remember since when Algolia does not know a run; None when nobody wants it looked at."""
@@ -309,6 +298,25 @@ class RunStore:
                 "expires_at": self._expiry(TEST_KEPT),
             },
         )
+
+    def _look_no_more(
+        self, connection: str, run_id: str, remove: Sequence[str], condition: ConditionBase
+    ) -> bool:
+        """Take marks off an item, which expires from now on unless something is still to be told.
+
+        Then the delivery sets the expiry. False when the condition does not hold.
+        """
+        from boto3.dynamodb.conditions import Attr
+
+        key, pending = _key(connection, run_id), Attr("pending")
+        expiry = {_EXPIRY: self._expiry(self._retention)}
+        for _ in range(3):  # a delivery may settle between the two
+            all_told = condition & pending.not_exists()
+            if self._table.update(key, keep=expiry, remove=remove, condition=all_told):
+                return True
+            if self._table.update(key, remove=remove, condition=condition & pending.exists()):
+                return True
+        return False
 
     def _list(
         self,

@@ -17,6 +17,7 @@ from runbell.errors import (
     AlgoliaCredentialError,
     ConfigurationError,
     OutOfTimeError,
+    QueueRefusedError,
     QueueUnavailableError,
     RunbellError,
     RunNotFoundError,
@@ -153,17 +154,23 @@ class Watcher:
         """Put runs on the queue; one that it refuses leaves the others alone."""
         try:
             self._outbox.enqueue(map(Wake.of, batch), sweep=sweep_id)
-        except QueueUnavailableError as error:
+        except QueueRefusedError as error:
             logger.warning("a batch is not taken, so each goes by itself", extra=told(error))
+        except QueueUnavailableError as error:
+            logger.warning("the queue is out of reach", extra=told(error))
+            return []
         else:
             return batch
         taken = []
         for each in batch:
             try:
                 self._outbox.enqueue([Wake.of(each)], sweep=sweep_id)
-            except QueueUnavailableError as error:
+            except QueueRefusedError as error:
                 extra = {"run_id": each.run_id, **told(error)}
                 logger.error("the next sweep has to enqueue a run", extra=extra)
+            except QueueUnavailableError as error:
+                logger.warning("the queue is out of reach", extra=told(error))
+                break
             else:
                 taken.append(each)
         return taken
