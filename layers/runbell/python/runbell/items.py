@@ -7,15 +7,30 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from runbell.changes import State
+from runbell.events import ErrorGroup, WhatWentWrong
 from runbell.rules import Watch
 from runbell.run import Progress, Run
+from runbell.tasks import Names, TaskInfo, TaskItem, parse_story
 
 
 @dataclass(frozen=True)
 class HistoryEntry:
     """One change in a run's life.
 
-    `number` counts a run's changes from 1; `at` is when Runbell saw it (RFC 3339, UTC).
+    Args:
+        number: Counts a run's changes from 1.
+        kind: What it means; see `rules.Kind`.
+        status, outcome: The state that it led to.
+        at: When Runbell saw it (RFC 3339, UTC).
+        announced: Whether people are told of it.
+        mentions: Whom to mention with it; see `rules.Watch`.
+        streak: For a failure, how many runs of its task in a row have failed, this one included; 0
+            if a later run is known to have succeeded. For a recovery, how many had failed.
+        since: When the first of those failures ended (RFC 3339, UTC).
+        threshold: After how many Algolia switches the task off.
+        standstill: Why the run is called stalled; see `rules.Standstill`.
+        typical: How many seconds a run of its task takes typically, where that is known.
+        errors: What went wrong.
     """
 
     number: int
@@ -24,6 +39,13 @@ class HistoryEntry:
     outcome: str | None
     at: str
     announced: bool
+    mentions: tuple[str, ...] = ()
+    streak: int = 0
+    since: str | None = None
+    threshold: int | None = None
+    standstill: str | None = None
+    typical: int | None = None
+    errors: WhatWentWrong | None = None
 
     @property
     def state(self) -> State:
@@ -54,6 +76,14 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class Missed:
+    """A run that was to be created and was not: `expected_at` is RFC 3339, UTC."""
+
+    task_id: str
+    expected_at: str
+
+
+@dataclass(frozen=True)
 class RunItem:
     """One run's item.
 
@@ -72,10 +102,17 @@ class RunItem:
     deliveries: Mapping[str, Delivery] = field(default_factory=dict)
     watch: Watch | None = None
     watched_since: str | None = None
-    active: bool = False
+    due_at: str | None = None
     unknown_since: str | None = None
     updated_at: str | None = None
+    names: Names | None = None
+    missed: Missed | None = None
     test: bool = False
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the run is looked at: as far as known it has not ended, and somebody cares."""
+        return self.due_at is not None
 
     @property
     def last_change(self) -> int:
@@ -88,6 +125,25 @@ class RunItem:
         return self.deliveries.get(self.channel or "", Delivery())
 
 
+def run_key(connection: str, run_id: str) -> str:
+    """Where a run's item is."""
+    return f"run#{connection}#{run_id}"
+
+
+def task_key(connection: str, task_id: str) -> str:
+    """Where a task's item is."""
+    return f"task#{connection}#{task_id}"
+
+
+def subject_of(key: str, connection: str) -> tuple[str, str]:
+    """Tell what an item of a connection is about: `run` or `task`, and its ID."""
+    kind, _, rest = key.partition("#")
+    return kind, rest.removeprefix(f"{connection}#")
+
+
+_SAID = frozenset({"number", "kind", "status", "at", "announced"})
+"""What is said of every change."""
+
 _RUN_FIELDS = frozenset(each.name for each in fields(Run))
 """What this release knows of a run; a later one may have written more."""
 
@@ -99,12 +155,33 @@ def run_attributes(run: Run) -> dict[str, Any]:
 
 def watch_attributes(watch: Watch) -> dict[str, Any]:
     """Write a watch as a map, leaving out what it leaves to the default."""
-    attributes: dict[str, Any] = {}
-    if watch.channel is not None:
-        attributes["channel"] = watch.channel
+    attributes = known(asdict(watch))
     if watch.notify_on is not None:
         attributes["notify_on"] = sorted(watch.notify_on)
+    if watch.mentions is not None:
+        attributes["mentions"] = list(watch.mentions)
     return attributes
+
+
+def entry_attributes(entry: HistoryEntry) -> dict[str, Any]:
+    """Write a change as a map, leaving out what there is nothing to say of."""
+    attributes = {name: value for name, value in asdict(entry).items() if value or name in _SAID}
+    if entry.mentions:
+        attributes["mentions"] = list(entry.mentions)
+    if entry.errors is not None:
+        groups = [[group.text, group.count] for group in entry.errors.groups]
+        attributes["errors"] = {"groups": groups, "events": entry.errors.events}
+    return attributes
+
+
+def info_attributes(info: TaskInfo) -> dict[str, Any]:
+    """Write what Algolia says of a task as a map."""
+    return {**known(asdict(info)), "names": known(asdict(info.names))}
+
+
+def known(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """A map without what is not known."""
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def parse_item(item: Mapping[str, Any]) -> RunItem:
@@ -120,12 +197,30 @@ def parse_item(item: Mapping[str, Any]) -> RunItem:
         deliveries={
             channel: _delivery(entry) for channel, entry in item.get("deliveries", {}).items()
         },
-        watch=_watch(item["watch"]) if "watch" in item else None,
+        watch=parse_watch(item["watch"]) if "watch" in item else None,
         watched_since=item.get("watched_since"),
-        active="active" in item,
+        due_at=item.get("due_at"),
         unknown_since=item.get("unknown_since"),
         updated_at=item.get("updated_at"),
+        names=_names(item["names"]) if "names" in item else None,
+        missed=_missed(item["missed"]) if "missed" in item else None,
         test="test" in item,
+    )
+
+
+def parse_task_item(item: Mapping[str, Any]) -> TaskItem:
+    """Read a task's item."""
+    blank = TaskItem(item["connection"], item["task_id"])
+    return TaskItem(
+        connection=item["connection"],
+        task_id=item["task_id"],
+        version=int(item.get("version", 0)),
+        story=parse_story(item["story"]) if "story" in item else blank.story,
+        info=_info(item["info"]) if "info" in item else None,
+        watch=parse_watch(item["watch"]) if "watch" in item else None,
+        watched_since=item.get("watched_since"),
+        look_through="look_through" in item,
+        due_at=item.get("due_at"),
     )
 
 
@@ -144,6 +239,7 @@ def _run(attributes: Mapping[str, Any]) -> Run:
 
 
 def _history_entry(attributes: Mapping[str, Any]) -> HistoryEntry:
+    threshold, typical = attributes.get("threshold"), attributes.get("typical")
     return HistoryEntry(
         number=int(attributes["number"]),
         kind=attributes["kind"],
@@ -151,7 +247,19 @@ def _history_entry(attributes: Mapping[str, Any]) -> HistoryEntry:
         outcome=attributes.get("outcome"),
         at=attributes["at"],
         announced=attributes["announced"],
+        mentions=tuple(attributes.get("mentions", ())),
+        streak=int(attributes.get("streak", 0)),
+        since=attributes.get("since"),
+        threshold=None if threshold is None else int(threshold),
+        standstill=attributes.get("standstill"),
+        typical=None if typical is None else int(typical),
+        errors=_errors(attributes["errors"]) if "errors" in attributes else None,
     )
+
+
+def _errors(attributes: Mapping[str, Any]) -> WhatWentWrong:
+    groups = tuple(ErrorGroup(text, int(count)) for text, count in attributes["groups"])
+    return WhatWentWrong(groups, int(attributes["events"]))
 
 
 def _delivery(attributes: Mapping[str, Any]) -> Delivery:
@@ -165,9 +273,40 @@ def _delivery(attributes: Mapping[str, Any]) -> Delivery:
     )
 
 
-def _watch(attributes: Mapping[str, Any]) -> Watch:
-    notify_on = attributes.get("notify_on")
+def parse_watch(attributes: Mapping[str, Any]) -> Watch:
+    """Read a watch back."""
+    notify_on, mentions = attributes.get("notify_on"), attributes.get("mentions")
+    stalled_after = attributes.get("stalled_after")
     return Watch(
         channel=attributes.get("channel"),
         notify_on=None if notify_on is None else frozenset(notify_on),
+        mentions=None if mentions is None else tuple(mentions),
+        muted_until=attributes.get("muted_until"),
+        stalled_after=None if stalled_after is None else int(stalled_after),
     )
+
+
+def _names(attributes: Mapping[str, Any]) -> Names:
+    return Names(
+        source=attributes.get("source"),
+        destination=attributes.get("destination"),
+        index=attributes.get("index"),
+        action=attributes.get("action"),
+    )
+
+
+def _info(attributes: Mapping[str, Any]) -> TaskInfo:
+    threshold = attributes.get("critical_threshold")
+    return TaskInfo(
+        read_at=attributes["read_at"],
+        names=_names(attributes.get("names", {})),
+        cron=attributes.get("cron"),
+        enabled=attributes.get("enabled", True),
+        last_run=attributes.get("last_run"),
+        next_run=attributes.get("next_run"),
+        critical_threshold=None if threshold is None else int(threshold),
+    )
+
+
+def _missed(attributes: Mapping[str, Any]) -> Missed:
+    return Missed(attributes["task_id"], attributes["expected_at"])

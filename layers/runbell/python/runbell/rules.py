@@ -1,13 +1,23 @@
-"""Which changes are told, and where. Pure: values in, a value out."""
+"""Which changes are told, where, and to whom. Pure: values in, a value out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from runbell.changes import State
-from runbell.run import Outcome, Run, Status
+from runbell.run import Outcome, ReasonCode, Run, Status, instant
+
+OVERTIME = 3
+"""How many times its task's typical duration a run may take."""
+
+LEAST_OVERTIME = timedelta(minutes=5)
+"""What a run may take in any case: three times a few seconds is no standstill."""
+
+LEAST_KNOWN = 3
+"""Runs of a task that must have succeeded before one of them can be called typical."""
 
 
 class Kind(StrEnum):
@@ -16,21 +26,58 @@ class Kind(StrEnum):
     CREATED = "created"
     STARTED = "started"
     SUCCEEDED = "succeeded"
+    RECOVERED = "recovered"
+    """It succeeded, and the run of its task before it had failed."""
     FAILED = "failed"
+    BLOCKED = "blocked"
+    """Algolia has switched its task off, because too many runs in a row have failed."""
     SKIPPED = "skipped"
     STALLED = "stalled"
     RESUMED = "resumed"
-    """It had stalled and moves again; told to those who hear of stalls."""
+    """It had stalled and moves again."""
+    MISSED = "missed"
+    """It was to be created by now, and was not."""
     OTHER = "other"
     """A state that this release has no name for. It is always told: nobody could ask for it."""
 
 
+ASKED_BY: dict[Kind, tuple[Kind, ...]] = {
+    Kind.RECOVERED: (Kind.RECOVERED, Kind.SUCCEEDED),
+    Kind.BLOCKED: (Kind.FAILED,),
+    Kind.RESUMED: (Kind.STALLED,),
+    Kind.MISSED: (Kind.STALLED,),
+}
+"""The words of a notify-on set that ask for a kind, where they are not the kind's own name."""
+
+
+class Standstill(StrEnum):
+    """Why a run is called stalled."""
+
+    QUIET = "quiet"
+    """Nothing about it has been new for too long."""
+    OVERTIME = "overtime"
+    """It runs for a multiple of the typical duration."""
+
+
 @dataclass(frozen=True)
 class Watch:
-    """What somebody asked for about one run; None leaves a wish to the connection's default."""
+    """What somebody asked for about a run or a task; None leaves a wish to the next in line.
+
+    Args:
+        channel: Where to announce it.
+        notify_on: The kinds of change that are worth a word.
+        mentions: Whom to mention where people must look: Slack's IDs of users (U…, W…) and user
+            groups (S…), or `here`.
+        muted_until: Nothing is announced before this moment (RFC 3339).
+        stalled_after: Minutes without news after which a started run counts as stalled; 0 for
+            never.
+    """
 
     channel: str | None = None
     notify_on: frozenset[str] | None = None
+    mentions: tuple[str, ...] | None = None
+    muted_until: str | None = None
+    stalled_after: int | None = None
 
 
 @dataclass(frozen=True)
@@ -39,15 +86,27 @@ class Routing:
 
     channel: str
     notify_on: frozenset[str]
+    mentions: tuple[str, ...] = ()
+    muted_until: str | None = None
+    stalled_after: timedelta | None = None
 
     def with_watch(self, watch: Watch | None) -> Routing:
         """The same, with the wishes of a watch put first."""
         if watch is None:
             return self
-        return Routing(
-            channel=watch.channel or self.channel,
-            notify_on=self.notify_on if watch.notify_on is None else watch.notify_on,
-        )
+        routing = self
+        if watch.channel is not None:
+            routing = replace(routing, channel=watch.channel)
+        if watch.notify_on is not None:
+            routing = replace(routing, notify_on=watch.notify_on)
+        if watch.mentions is not None:
+            routing = replace(routing, mentions=watch.mentions)
+        if watch.muted_until is not None:
+            routing = replace(routing, muted_until=watch.muted_until)
+        if watch.stalled_after is not None:
+            patience = timedelta(minutes=watch.stalled_after) if watch.stalled_after else None
+            routing = replace(routing, stalled_after=patience)
+        return routing
 
 
 @dataclass(frozen=True)
@@ -56,14 +115,28 @@ class Announcement:
 
     kind: Kind
     channel: str
+    mentions: tuple[str, ...] = ()
 
 
-def announce(kind: Kind, routing: Routing) -> Announcement | None:
-    """Decide whether something that has happened to a run is told, and where."""
-    asked_for = Kind.STALLED if kind is Kind.RESUMED else kind
-    if kind is not Kind.OTHER and asked_for not in routing.notify_on:
+def announce(
+    kind: Kind, routing: Routing, now: datetime, *, owed: bool = False
+) -> Announcement | None:
+    """Decide whether something that has happened to a run is told, and where.
+
+    Args:
+        kind: What has happened.
+        routing: What people asked for.
+        now: The time of day, for what is muted.
+        owed: Whether people were told that the run had stalled, and so must hear what became of
+            it.
+    """
+    until = instant(routing.muted_until)
+    if until is not None and now < until:
         return None
-    return Announcement(kind=kind, channel=routing.channel)
+    asked = any(word in routing.notify_on for word in ASKED_BY.get(kind, (kind,)))
+    if not asked and not owed and kind is not Kind.OTHER:
+        return None
+    return Announcement(kind=kind, channel=routing.channel, mentions=routing.mentions)
 
 
 def kind_of(state: State) -> Kind:
@@ -79,22 +152,62 @@ def kind_of(state: State) -> Kind:
     return Kind.OTHER
 
 
-def kind_of_standstill(
-    previous: Run, current: Run, last_kind: str, quiet_for: timedelta, patience: timedelta | None
-) -> Kind | None:
-    """Tell whether a started run has stalled, or moves again after it had.
+def kind_in_story(state: State, reason_code: str | None, failures_before: int) -> Kind:
+    """Name what a state means, given how the runs of the same task before it have ended.
+
+    Args:
+        state: Of the run.
+        reason_code: Algolia's explanation of it.
+        failures_before: How many runs in a row had failed before it.
+    """
+    kind = kind_of(state)
+    if kind in {Kind.FAILED, Kind.SKIPPED} and reason_code == ReasonCode.BLOCKING:
+        return Kind.BLOCKED
+    if kind is Kind.SUCCEEDED and failures_before:
+        return Kind.RECOVERED
+    return kind
+
+
+def may_take(typical: timedelta | None) -> timedelta | None:
+    """Give the duration beyond which a run of a task is called stalled; None for any."""
+    return None if typical is None else max(LEAST_OVERTIME, OVERTIME * typical)
+
+
+def has_resumed(previous: Run, current: Run, stalls: Sequence[str]) -> bool:
+    """Whether a run that was last called stalled moves again.
+
+    One that takes too long need not have stood still, so only its end is news.
+    """
+    is_running = current.status == Status.STARTED
+    return is_running and stalls[-1] == Standstill.QUIET and current != previous
+
+
+def standstill_of(
+    previous: Run,
+    current: Run,
+    stalls: Sequence[str],
+    *,
+    quiet_for: timedelta,
+    patience: timedelta | None,
+    running_for: timedelta | None,
+    at_most: timedelta | None,
+) -> Standstill | None:
+    """Tell whether a started run that is not called stalled is so now, and why.
 
     Args:
         previous: What was known of the run.
         current: What is seen of it now, its state being the same.
-        last_kind: The kind of the last thing that happened to it.
+        stalls: Why it was called stalled before; one that has been needs not hear that it takes
+            long.
         quiet_for: For how long nothing about it has been new.
-        patience: How long that may be; None for ever.
+        patience: How long that may be; None for ever, then nothing is ever called stalled.
+        running_for: How long it has been running, as far as that is known.
+        at_most: How long it may run; None for ever.
     """
-    if current.status != Status.STARTED:
+    if current.status != Status.STARTED or patience is None:
         return None
-    if last_kind == Kind.STALLED:
-        return Kind.RESUMED if current != previous else None
-    if patience is None or current != previous or quiet_for < patience:
-        return None
-    return Kind.STALLED
+    if current == previous and quiet_for >= patience:
+        return Standstill.QUIET
+    if not stalls and running_for is not None and at_most is not None and running_for >= at_most:
+        return Standstill.OVERTIME
+    return None

@@ -143,6 +143,11 @@ def instant(timestamp: str | None) -> datetime | None:
         return None
 
 
+def timestamp(moment: datetime) -> str:
+    """Write a moment so that texts sort as moments do (RFC 3339, UTC, milliseconds)."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _required(document: Mapping[str, Any], field: str, run_id: str | None) -> str:
     value = document.get(field)
     if value is None:

@@ -1,39 +1,41 @@
 """What the table remembers of runs: every write conditional, so that it is the commit point.
 
 Sparse indexes name what needs work: `pending` holds the runs with something still to be brought
-to Slack, `active` the watched runs that have not ended, `watches` what is watched, `recent` all
-runs by their last change. An item leaves an index when the index's attribute leaves the item.
+to Slack, `due` the runs that have not ended, and tasks, by when they are to be looked at even if
+no list shows anything new of them. An item leaves an index when the index's attribute leaves it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from runbell.cursor import read_cursor, write_cursor
 from runbell.errors import LostRaceError
 from runbell.items import (
     Delivery,
     HistoryEntry,
+    Missed,
     RunItem,
+    entry_attributes,
+    known,
     parse_item,
+    parse_task_item,
     run_attributes,
+    run_key,
+    subject_of,
+    task_key,
     watch_attributes,
 )
 from runbell.rules import Watch
-from runbell.run import Run
-from runbell.table import Table
+from runbell.run import Run, timestamp
+from runbell.table import Table, Write
+from runbell.tasks import Names, Story, TaskItem, story_attributes
 
 if TYPE_CHECKING:
     from boto3.dynamodb.conditions import ConditionBase
-
-PAGE = 50
-"""Items on a page of a listing."""
-
-PAGES_READ = 10
-"""Pages of an index that one listing reads in search of items that match its filters."""
 
 HISTORY_KEPT = 100
 """Changes of a run that are kept: an item holds 400 KB in all, and a state that Algolia moves to
@@ -44,7 +46,7 @@ TEST_KEPT = timedelta(days=1)
 
 _PENDING = ("pending", "pending_since", "pending_due")
 _UNKNOWN = ("unknown_since",)
-_ACTIVE = ("active", "active_since", *_UNKNOWN)
+_DUE = ("due", "due_at")
 _EXPIRY = "expires_at"
 _WATCH = ("watch", "watched", "watched_since")
 
@@ -58,14 +60,6 @@ class Pending:
     version: int
     channel: str
     since: str
-
-
-@dataclass(frozen=True)
-class Page:
-    """A part of a listing; `cursor` is None on the last one."""
-
-    items: tuple[RunItem, ...]
-    cursor: str | None
 
 
 class RunStore:
@@ -92,11 +86,37 @@ class RunStore:
 
     def get(self, connection: str, run_id: str) -> RunItem:
         """Read a run's item as it is this moment; an empty one if there is none."""
-        found = self._table.get(_key(connection, run_id))
+        found = self._table.get(run_key(connection, run_id))
         return parse_item(found) if found else RunItem(connection, run_id)
 
+    def get_with_task(self, connection: str, run_id: str, task_id: str) -> tuple[RunItem, TaskItem]:
+        """Read a run's item and that of its task, both in one request."""
+        of_run, of_task = run_key(connection, run_id), task_key(connection, task_id)
+        found = self._table.get_many([of_run, of_task])
+        run, task = found.get(of_run), found.get(of_task)
+        return (
+            parse_item(run) if run else RunItem(connection, run_id),
+            parse_task_item(task) if task else TaskItem(connection, task_id),
+        )
+
+    def snapshots(self, connection: str, run_ids: Iterable[str]) -> dict[str, Run]:
+        """Tell what was known of many runs a moment ago; for what may be a moment late."""
+        keys = [run_key(connection, run_id) for run_id in run_ids]
+        found = self._table.get_many(keys, consistent=False).values()
+        items = [parse_item(each) for each in found]
+        return {item.run_id: item.snapshot for item in items if item.snapshot}
+
     def commit(
-        self, item: RunItem, run: Run, entry: HistoryEntry | None, *, announce_in: str | None
+        self,
+        item: RunItem,
+        run: Run,
+        entry: HistoryEntry | None,
+        *,
+        announce_in: str | None,
+        due_at: datetime | None = None,
+        names: Names | None = None,
+        task: TaskItem | None = None,
+        story: Story | None = None,
     ) -> RunItem:
         """Save what was seen of a run together with the fact that it is still to be announced.
 
@@ -105,52 +125,96 @@ class RunStore:
             run: What was seen.
             entry: The change that it was, if it was one.
             announce_in: The channel that has to be brought up to date, if any.
+            due_at: When to look at the run again at the latest; None if it has ended, or now.
+            names: Those of the run's task, as far as they are known.
+            task: The task's item that `story` follows from.
+            story: What is now to be said of the task. It is saved with the run or not at all.
 
         Returns:
             The item as saved.
 
         Raises:
-            LostRaceError: Another writer saved this run since `item` was read.
+            LostRaceError: Another writer saved this run, or its task, since `item` was read.
         """
+        now = self._now()
+        saved = replace(
+            item,
+            version=item.version + 1,
+            snapshot=run,
+            history=(*item.history, *([entry] if entry else []))[-HISTORY_KEPT:],
+            channel=item.channel if announce_in is None else announce_in,
+            pending_since=item.pending_since or (timestamp(now) if announce_in else None),
+            due_at=None if run.is_terminal else timestamp(due_at or now),
+            unknown_since=None,
+            updated_at=timestamp(now),
+            names=names or item.names,
+        )
+        writes = [
+            self._commit_of(item, saved, is_change=entry is not None, announce_in=announce_in)
+        ]
+        if task is not None and story is not None:
+            writes.append(self._story_of(task, story))
+        if not self._table.write(*writes):
+            raise LostRaceError(f"run {item.run_id} was saved by another at the same time")
+        return saved
+
+    def _commit_of(
+        self, before: RunItem, saved: RunItem, *, is_change: bool, announce_in: str | None
+    ) -> Write:
+        """The write that makes of one item of a run the next."""
         from boto3.dynamodb.conditions import Attr
 
-        version, active = Attr("version"), Attr("active")
-        no_look_since = version.eq(item.version) if item.version else version.not_exists()
-        as_watched = active.exists() if item.active else active.not_exists()
-        now = timestamp(self._now())
+        version = Attr("version")
+        assert saved.snapshot is not None, "a look at a run has seen it"
         put: dict[str, Any] = {
-            "connection": item.connection,
-            "run_id": item.run_id,
-            "recent": item.connection,
-            "version": item.version + 1,
-            "snapshot": run_attributes(run),
-            "updated_at": now,
+            "connection": saved.connection,
+            "run_id": saved.run_id,
+            "recent": saved.connection,
+            "version": saved.version,
+            "snapshot": run_attributes(saved.snapshot),
+            "updated_at": saved.updated_at,
         }
-        if entry is not None:
-            history = [*item.history, entry][-HISTORY_KEPT:]
-            put["history"] = [_known(asdict(each)) for each in history]
+        if is_change:
+            put["history"] = [entry_attributes(each) for each in saved.history]
+        if saved.names is not None:
+            put["names"] = known(asdict(saved.names))
         keep: dict[str, Any] = {"deliveries": {}}
         if announce_in is not None:
             # Saved with the change, so that a crash right after it announces it later.
-            put |= {"channel": announce_in, "pending": item.connection}
-            keep |= {"pending_since": now}
+            put |= {"channel": announce_in, "pending": saved.connection}
+            keep["pending_since"] = saved.pending_since
             # A mere detail does not hurry a sweep that leaves the run to the queue.
-            (put if entry else keep)["pending_due"] = now
-        remove = [*(_ACTIVE if run.is_terminal else _UNKNOWN)]
-        if announce_in is not None or (item.active and not run.is_terminal):
+            (put if is_change else keep)["pending_due"] = saved.updated_at
+        remove = [*_UNKNOWN]
+        if saved.is_active:
+            put |= {"due": saved.connection, "due_at": saved.due_at}
+        else:
+            remove += _DUE
+        if announce_in is not None or saved.is_active:
             remove.append(_EXPIRY)  # what is looked at or still to be told does not expire
         else:
             put[_EXPIRY] = self._expiry(self._retention)
-        saved = self._table.update(
-            _key(item.connection, item.run_id),
-            put=put,
-            keep=keep,
-            remove=remove,
-            condition=no_look_since & as_watched,
-        )
-        if saved is None:
-            raise LostRaceError(f"run {item.run_id} was saved by another at the same time")
-        return parse_item(saved)
+        no_look_since = version.eq(before.version) if before.version else version.not_exists()
+        key = run_key(saved.connection, saved.run_id)
+        return Write(key, put, keep, remove, no_look_since)
+
+    def _story_of(self, task: TaskItem, story: Story) -> Write:
+        """The write that goes on with a task's story."""
+        from boto3.dynamodb.conditions import Attr
+
+        version, watch = Attr("version"), Attr("watch")
+        no_end_since = version.eq(task.version) if task.version else version.not_exists()
+        as_watched = watch.exists() if task.watch else watch.not_exists()
+        put: dict[str, Any] = {
+            "connection": task.connection,
+            "task_id": task.task_id,
+            "version": task.version + 1,
+            "story": story_attributes(story),
+        }
+        if task.watch is None:  # what is watched does not expire
+            put[_EXPIRY] = self._expiry(self._retention)
+        key = task_key(task.connection, task.task_id)
+        return Write(key, put, condition=no_end_since & as_watched)
 
     def record_delivery(self, item: RunItem, delivery: Delivery, *, settled: bool) -> None:
         """Save what a channel has been told.
@@ -163,17 +227,18 @@ class RunStore:
         """
         from boto3.dynamodb.conditions import Attr
 
-        key = _key(item.connection, item.run_id)
+        key = run_key(item.connection, item.run_id)
         put: dict[tuple[str, ...], Any] = {
-            ("deliveries", item.channel or ""): _known(asdict(delivery))
+            ("deliveries", item.channel or ""): known(asdict(delivery))
         }
         if settled:
             no_look_since = Attr("version").eq(item.version) & Attr("channel").eq(item.channel)
-            active = Attr("active")
-            as_watched = active.exists() if item.active else active.not_exists()
-            expiry = {} if item.active or item.test else {(_EXPIRY,): self._expiry(self._retention)}
+            due = Attr("due")
+            as_due = due.exists() if item.is_active else due.not_exists()
+            keeps = item.is_active or item.test
+            expiry = {} if keeps else {(_EXPIRY,): self._expiry(self._retention)}
             if self._table.update(
-                key, put=put | expiry, remove=_PENDING, condition=no_look_since & as_watched
+                key, put=put | expiry, remove=_PENDING, condition=no_look_since & as_due
             ):
                 return
         still_there = Attr("deliveries").exists()
@@ -188,38 +253,56 @@ class RunStore:
             "watch": watch_attributes(watch),
             "watched": connection,
         }
-        keep = {"watched_since": now}
-        known = self.get(connection, run_id).snapshot
-        has_ended = known is not None and known.is_terminal
+        snapshot = self.get(connection, run_id).snapshot
+        has_ended = snapshot is not None and snapshot.is_terminal
         if not has_ended:  # what is looked at does not expire
-            put |= {"active": connection}
-            keep |= {"active_since": now}
+            put |= {"due": connection, "due_at": now}
         saved = self._table.update(
-            _key(connection, run_id), put=put, keep=keep, remove=() if has_ended else (_EXPIRY,)
+            run_key(connection, run_id),
+            put=put,
+            keep={"watched_since": now},
+            remove=() if has_ended else (_EXPIRY,),
         )
         return parse_item(saved or {})
 
     def delete_watch(self, connection: str, run_id: str) -> bool:
-        """Stop watching a run; what is known of it stays. False when it was not watched."""
+        """Stop watching a run; what is known of it stays. False when it was not watched.
+
+        Whether the run is still looked at for its task's sake is the next tick's to find out.
+        """
         from boto3.dynamodb.conditions import Attr
 
-        is_watched = Attr("watch").exists()
-        return self._look_no_more(connection, run_id, (*_WATCH, *_ACTIVE), is_watched)
+        is_watched, key = Attr("watch").exists(), run_key(connection, run_id)
+        at_once = {"due_at": timestamp(self._now())}
+        if self._table.update(
+            key, put=at_once, remove=_WATCH, condition=is_watched & Attr("due").exists()
+        ):
+            return True
+        return self._look_no_more(connection, run_id, _WATCH, is_watched)
 
     def retire(self, connection: str, run_id: str) -> None:
         """Look at a run no more until somebody asks for it."""
         from boto3.dynamodb.conditions import Attr
 
-        is_active = Attr("active").exists()
-        self._look_no_more(connection, run_id, _ACTIVE, is_active)
+        self._look_no_more(connection, run_id, (*_DUE, *_UNKNOWN), Attr("due").exists())
+
+    def look_again(self, item: RunItem, at: datetime) -> None:
+        """Say when a run, of which nothing is new, is to be looked at again.
+
+        A watch that was put since `item` was read wants it looked at at once, and so it is.
+        """
+        from boto3.dynamodb.conditions import Attr
+
+        key, as_it_was = run_key(item.connection, item.run_id), Attr("due_at").eq(item.due_at)
+        self._table.update(key, put={"due_at": timestamp(at)}, condition=as_it_was)
 
     def note_unknown(self, connection: str, run_id: str) -> RunItem | None:
         """Remember since when Algolia does not know a run; None when nobody wants it looked at."""
         from boto3.dynamodb.conditions import Attr
 
-        is_active = Attr("active").exists()
         keep = {"unknown_since": timestamp(self._now())}
-        saved = self._table.update(_key(connection, run_id), keep=keep, condition=is_active)
+        key, is_due = run_key(connection, run_id), Attr("due").exists()
+        saved = self._table.update(key, keep=keep, condition=is_due)
         return parse_item(saved) if saved else None
 
     def note_known(self, connection: str, run_id: str) -> None:
@@ -227,14 +310,15 @@ class RunStore:
         from boto3.dynamodb.conditions import Attr
 
         was_unknown = Attr("unknown_since").exists()
-        self._table.update(_key(connection, run_id), remove=_UNKNOWN, condition=was_unknown)
+        self._table.update(run_key(connection, run_id), remove=_UNKNOWN, condition=was_unknown)
 
-    def active(self, connection: str) -> Iterator[str]:
-        """Name the watched runs that have not ended."""
+    def due(self, connection: str) -> Iterator[tuple[str, str]]:
+        """Name what is to be looked at by now: (`run` or `task`, its ID), the most urgent first."""
         from boto3.dynamodb.conditions import Key
 
-        for found in self._table.query_all("active", Key("active").eq(connection)):
-            yield _run_id(found["pk"], connection)
+        by_now = Key("due_at").lte(timestamp(self._now()))
+        for found in self._table.query_all("due", Key("due").eq(connection) & by_now):
+            yield subject_of(found["pk"], connection)
 
     def pending(self, connection: str) -> Iterator[Pending]:
         """Name the runs with something to announce that has not just been enqueued by a sweep."""
@@ -244,7 +328,7 @@ class RunStore:
         for found in self._table.query_all("pending", Key("pending").eq(connection) & due):
             yield Pending(
                 connection=connection,
-                run_id=_run_id(found["pk"], connection),
+                run_id=subject_of(found["pk"], connection)[1],
                 version=int(found["version"]),
                 channel=found["channel"],
                 since=found["pending_since"],
@@ -256,38 +340,15 @@ class RunStore:
 
         is_pending = Attr("pending").exists() & Attr("version").eq(pending.version)
         self._table.update(
-            _key(pending.connection, pending.run_id),
+            run_key(pending.connection, pending.run_id),
             put={"pending_due": timestamp(self._now() + by)},
             condition=is_pending,
         )
 
-    def watches(self, connection: str, cursor: str | None = None) -> Page:
-        """List what is watched, the oldest watch first.
-
-        Raises:
-            RequestError: The cursor is none of this listing.
-        """
-        return self._list("watches", ("watched", "watched_since"), connection, {}, cursor)
-
-    def recent(
-        self, connection: str, filters: Mapping[str, str], cursor: str | None = None
-    ) -> Page:
-        """List runs by their last change, the latest first.
-
-        Args:
-            connection: Whose runs.
-            filters: What `status`, `outcome` or `task_id` must be.
-            cursor: Where an earlier page ended.
-
-        Raises:
-            RequestError: The cursor is none of this listing.
-        """
-        return self._list("recent", ("recent", "updated_at"), connection, filters, cursor)
-
     def create_test(self, connection: str, test_id: str, channel: str) -> None:
         """Make the item that a test message goes by. No sweep and no listing finds it."""
         self._table.update(
-            _key(connection, test_id),
+            run_key(connection, test_id),
             put={
                 "connection": connection,
                 "run_id": test_id,
@@ -299,6 +360,44 @@ class RunStore:
             },
         )
 
+    def create_missed(
+        self,
+        connection: str,
+        missed: Missed,
+        entry: HistoryEntry,
+        channel: str,
+        names: Names | None,
+    ) -> RunItem | None:
+        """Save that a run is missing and to be announced so; None if it was saved before.
+
+        It goes the way of a run's item, under an ID made of the task and the moment.
+        """
+        from boto3.dynamodb.conditions import Attr
+
+        now = timestamp(self._now())
+        moment = f"{connection} {missed.task_id} {missed.expected_at}"
+        run_id = f"missed-{uuid.uuid5(uuid.NAMESPACE_URL, moment)}"
+        not_saved_before = Attr("version").not_exists()
+        saved = self._table.update(
+            run_key(connection, run_id),
+            put={
+                "connection": connection,
+                "run_id": run_id,
+                "version": 1,
+                "missed": asdict(missed),
+                "history": [entry_attributes(entry)],
+                "names": known(asdict(names)) if names else {},
+                "channel": channel,
+                "deliveries": {},
+                "updated_at": now,
+                "pending": connection,
+                "pending_since": now,
+                "pending_due": now,
+            },
+            condition=not_saved_before,
+        )
+        return parse_item(saved) if saved else None
+
     def _look_no_more(
         self, connection: str, run_id: str, remove: Sequence[str], condition: ConditionBase
     ) -> bool:
@@ -308,7 +407,7 @@ class RunStore:
         """
         from boto3.dynamodb.conditions import Attr
 
-        key, pending = _key(connection, run_id), Attr("pending")
+        key, pending = run_key(connection, run_id), Attr("pending")
         expiry = {_EXPIRY: self._expiry(self._retention)}
         for _ in range(3):  # a delivery may settle between the two
             all_told = condition & pending.not_exists()
@@ -318,57 +417,6 @@ class RunStore:
                 return True
         return False
 
-    def _list(
-        self,
-        index: str,
-        attributes: tuple[str, str],
-        connection: str,
-        filters: Mapping[str, str],
-        cursor: str | None,
-    ) -> Page:
-        """Read a page of items that match; it may be short of PAGE where few of many match."""
-        from boto3.dynamodb.conditions import Attr, Key
-
-        owner, order = attributes
-        start = (
-            read_cursor(cursor, {owner: connection, order: None, "pk": None}) if cursor else None
-        )
-        only: ConditionBase | None = None
-        for name, value in filters.items():
-            matches = Attr(f"snapshot.{name}").eq(value)
-            only = matches if only is None else only & matches
-        found: list[dict[str, Any]] = []
-        for _ in range(PAGES_READ):
-            items, start = self._table.query(
-                index,
-                Key(owner).eq(connection),
-                only=only,
-                start=start,
-                limit=PAGE - len(found),
-                forward=index != "recent",
-            )
-            found += items
-            if start is None or len(found) >= PAGE:
-                break
-        return Page(tuple(map(parse_item, found)), write_cursor(start) if start else None)
-
     def _expiry(self, after: timedelta) -> int:
         """When DynamoDB may drop the item: seconds since 1970, as its TTL wants them."""
         return int((self._now() + after).timestamp())
-
-
-def timestamp(moment: datetime) -> str:
-    """Write a moment so that texts sort as moments do (RFC 3339, UTC, milliseconds)."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _key(connection: str, run_id: str) -> str:
-    return f"run#{connection}#{run_id}"
-
-
-def _run_id(key: str, connection: str) -> str:
-    return key.removeprefix(f"run#{connection}#")
-
-
-def _known(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in attributes.items() if value is not None}

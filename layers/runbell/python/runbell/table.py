@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runbell.errors import StoreUnavailableError
@@ -16,6 +18,32 @@ Path: TypeAlias = str | tuple[str, ...]
 
 Changes: TypeAlias = Mapping[str, Any] | Mapping[tuple[str, ...], Any]
 """What is written where."""
+
+
+BATCH = 100
+"""Items that DynamoDB reads in one request."""
+
+RACES = frozenset({"ConditionalCheckFailedException", "TransactionConflictException"})
+"""What DynamoDB says where another writer was first."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """A change to one item, which makes the item if there is none.
+
+    Args:
+        pk: Which item.
+        put: Values to set, whatever was there.
+        keep: Values to set where nothing is there yet.
+        remove: What is to go.
+        condition: What must hold of the item as it is.
+    """
+
+    pk: str
+    put: Changes = field(default_factory=dict)
+    keep: Changes = field(default_factory=dict)
+    remove: Sequence[Path] = ()
+    condition: ConditionBase | None = None
 
 
 class Table:
@@ -35,11 +63,37 @@ class Table:
         self._name = name
         self._write = TypeSerializer().serialize
         self._read = TypeDeserializer().deserialize
+        self._counting = threading.Lock()
+        self.calls_made = 0
 
     def get(self, pk: str) -> dict[str, Any] | None:
         """Read an item, with every write before this moment in it."""
-        answer = self._call("get_item", Key=self._values({"pk": pk}), ConsistentRead=True)
-        return self._item(answer["Item"]) if answer and "Item" in answer else None
+        key = self._values({"pk": pk})
+        answer = self._ask("get_item", TableName=self._name, Key=key, ConsistentRead=True)
+        return self._item(answer["Item"]) if "Item" in answer else None
+
+    def get_many(self, pks: Iterable[str], *, consistent: bool = True) -> dict[str, dict[str, Any]]:
+        """Read items by their keys, a hundred a request; one that is not there is left out.
+
+        Args:
+            pks: Which items.
+            consistent: Whether every write before this moment is in them. Without, reading costs
+                half, and what was written a second ago may be missing.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        wanted = [self._values({"pk": pk}) for pk in dict.fromkeys(pks)]
+        while wanted:
+            batch, wanted = wanted[:BATCH], wanted[BATCH:]
+            request = {"Keys": batch, "ConsistentRead": consistent}
+            answer = self._ask("batch_get_item", RequestItems={self._name: request})
+            items = map(self._item, answer["Responses"].get(self._name, ()))
+            found |= {item["pk"]: item for item in items}
+            # An answer ends at 16 MB, or where the table throttles; the rest is asked for again.
+            left = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
+            if len(left) == len(batch):
+                raise StoreUnavailableError("DynamoDB reads none of the items it is asked for")
+            wanted = [*left, *wanted]
+        return found
 
     def update(
         self,
@@ -50,37 +104,29 @@ class Table:
         remove: Sequence[Path] = (),
         condition: ConditionBase | None = None,
     ) -> dict[str, Any] | None:
-        """Change one item, or make it, in one conditional write.
-
-        Args:
-            pk: Which item.
-            put: Values to set, whatever was there.
-            keep: Values to set where nothing is there yet.
-            remove: What is to go.
-            condition: What must hold of the item as it is.
+        """Change one item, or make it, in one conditional write; see Write.
 
         Returns:
             The item after the write; None when the condition did not hold.
         """
-        said = _Expression()
-        sets = [f"{said.path(path)} = {said.value(value)}" for path, value in (put or {}).items()]
-        for path, value in (keep or {}).items():
-            at = said.path(path)
-            sets.append(f"{at} = if_not_exists({at}, {said.value(value)})")
-        expression = f"SET {', '.join(sets)}" if sets else ""
-        if remove:
-            expression += f" REMOVE {', '.join(said.path(path) for path in remove)}"
-        arguments: dict[str, Any] = {"UpdateExpression": expression.strip()}
-        if condition is not None:
-            arguments["ConditionExpression"] = said.condition(condition, is_key=False)
-        answer = self._call(
-            "update_item",
-            Key=self._values({"pk": pk}),
-            ReturnValues="ALL_NEW",
-            **arguments,
-            **self._said(said),
-        )
+        write = Write(pk, put or {}, keep or {}, remove, condition)
+        answer = self._try("update_item", **self._arguments(write), ReturnValues="ALL_NEW")
+        if answer is None and condition is None:
+            raise StoreUnavailableError(f"DynamoDB is busy with another writer of {pk}")
         return self._item(answer["Attributes"]) if answer else None
+
+    def write(self, *writes: Write) -> bool:
+        """Make all of some writes or none; False when the condition of one did not hold."""
+        if len(writes) == 1:
+            return self._try("update_item", **self._arguments(writes[0])) is not None
+        updates = [{"Update": self._arguments(write)} for write in writes]
+        return self._try("transact_write_items", TransactItems=updates) is not None
+
+    def delete(self, pk: str) -> bool:
+        """Drop an item; False when there was none."""
+        key = self._values({"pk": pk})
+        answer = self._ask("delete_item", TableName=self._name, Key=key, ReturnValues="ALL_OLD")
+        return bool(answer.get("Attributes"))
 
     def query(
         self,
@@ -113,12 +159,16 @@ class Table:
             arguments["ExclusiveStartKey"] = self._values(start)
         if limit is not None:
             arguments["Limit"] = limit
-        answer = self._call(
-            "query", IndexName=index, ScanIndexForward=forward, **arguments, **self._said(said)
+        answer = self._ask(
+            "query",
+            TableName=self._name,
+            IndexName=index,
+            ScanIndexForward=forward,
+            **arguments,
+            **self._said(said),
         )
-        last = answer.get("LastEvaluatedKey") if answer else None
-        items = [self._item(item) for item in answer["Items"]] if answer else []
-        return items, self._item(last) if last else None
+        last = answer.get("LastEvaluatedKey")
+        return [self._item(item) for item in answer["Items"]], self._item(last) if last else None
 
     def query_all(self, index: str, key: ConditionBase) -> Iterator[dict[str, Any]]:
         """Read all pages of an index, one after the other as they are asked for."""
@@ -129,17 +179,42 @@ class Table:
             if start is None:
                 return
 
-    def _call(self, operation: str, **arguments: Any) -> dict[str, Any] | None:
+    def _arguments(self, write: Write) -> dict[str, Any]:
+        """Say a write as DynamoDB wants to hear it."""
+        said = _Expression()
+        sets = [f"{said.path(path)} = {said.value(value)}" for path, value in write.put.items()]
+        for path, value in write.keep.items():
+            at = said.path(path)
+            sets.append(f"{at} = if_not_exists({at}, {said.value(value)})")
+        expression = f"SET {', '.join(sets)}" if sets else ""
+        if write.remove:
+            expression += f" REMOVE {', '.join(said.path(path) for path in write.remove)}"
+        arguments: dict[str, Any] = {
+            "TableName": self._name,
+            "Key": self._values({"pk": write.pk}),
+            "UpdateExpression": expression.strip(),
+        }
+        if write.condition is not None:
+            arguments["ConditionExpression"] = said.condition(write.condition, is_key=False)
+        return arguments | self._said(said)
+
+    def _ask(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Make a request that has no condition."""
+        answer = self._try(operation, **arguments)
+        if answer is None:
+            raise StoreUnavailableError(f"DynamoDB is busy with another writer: {operation}")
+        return answer
+
+    def _try(self, operation: str, **arguments: Any) -> dict[str, Any] | None:
         """Make one request; None when its condition did not hold."""
         from botocore.exceptions import BotoCoreError, ClientError
 
+        with self._counting:
+            self.calls_made += 1
         try:
-            answer: dict[str, Any] = getattr(self._client, operation)(
-                TableName=self._name, **arguments
-            )
+            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            if code == "ConditionalCheckFailedException":
+            if _is_race(error.response):
                 return None
             raise StoreUnavailableError(f"DynamoDB refused {operation}: {error}") from error
         except BotoCoreError as error:
@@ -159,6 +234,15 @@ class Table:
 
     def _item(self, item: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self._read(value) for name, value in item.items()}
+
+
+def _is_race(refusal: Mapping[str, Any]) -> bool:
+    """Whether a request was refused because another writer was first, or is at it."""
+    code = refusal.get("Error", {}).get("Code", "")
+    if code != "TransactionCanceledException":
+        return code in RACES
+    reasons = {each.get("Code", "None") for each in refusal.get("CancellationReasons", ())}
+    return bool(reasons) and reasons <= {"None", "ConditionalCheckFailed", "TransactionConflict"}
 
 
 class _Expression:

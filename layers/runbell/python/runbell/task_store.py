@@ -1,0 +1,113 @@
+"""What the table remembers of tasks: who watches them, and what Algolia calls them.
+
+How their runs have ended is saved with each run's end, by RunStore.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from runbell.items import info_attributes, parse_task_item, task_key, watch_attributes
+from runbell.rules import Watch
+from runbell.run import timestamp
+from runbell.table import Table
+from runbell.tasks import TaskInfo, TaskItem
+
+_DUE = ("due", "due_at")
+_WATCH = ("watch", "watched", "watched_since", "look_through")
+
+
+class TaskStore:
+    """Reads and writes tasks' items.
+
+    Every method raises StoreUnavailableError when DynamoDB doesn't do what it is asked.
+
+    Args:
+        table: The table of the template.
+        retention: How long the item of a task that nobody watches stays after its last change.
+        now: The time of day.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        *,
+        retention: timedelta = timedelta(days=30),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._table = table
+        self._retention = retention
+        self._now = now
+
+    def get(self, connection: str, task_id: str) -> TaskItem:
+        """Read a task's item as it is this moment; an empty one if there is none."""
+        found = self._table.get(task_key(connection, task_id))
+        return parse_task_item(found) if found else TaskItem(connection, task_id)
+
+    def put_watch(self, connection: str, task_id: str, watch: Watch) -> TaskItem:
+        """Watch a task, known or not; a watch that was there before is replaced.
+
+        The next tick looks through a task's runs once it has come to be watched.
+        """
+        now = timestamp(self._now())
+        put: dict[str, Any] = {
+            "connection": connection,
+            "task_id": task_id,
+            "watch": watch_attributes(watch),
+            "watched": connection,
+        }
+        if self.get(connection, task_id).watch is None:
+            put |= {"look_through": True, "due": connection, "due_at": now}
+        saved = self._table.update(
+            task_key(connection, task_id),
+            put=put,
+            keep={"watched_since": now},
+            remove=("expires_at",),  # what is watched does not expire
+        )
+        return parse_task_item(saved or {})
+
+    def delete_watch(self, connection: str, task_id: str) -> bool:
+        """Stop watching a task; its story stays a while. False when it was not watched."""
+        from boto3.dynamodb.conditions import Attr
+
+        is_watched = Attr("watch").exists()
+        expiry = int((self._now() + self._retention).timestamp())
+        saved = self._table.update(
+            task_key(connection, task_id),
+            put={"expires_at": expiry},
+            remove=_WATCH,
+            condition=is_watched,
+        )
+        return saved is not None
+
+    def put_info(self, task: TaskItem, info: TaskInfo) -> None:
+        """Remember what Algolia says of a task."""
+        put = {
+            "connection": task.connection,
+            "task_id": task.task_id,
+            "info": info_attributes(info),
+        }
+        keep: dict[str, Any] = {}
+        if task.watch is None:
+            keep["expires_at"] = int((self._now() + self._retention).timestamp())
+        self._table.update(task_key(task.connection, task.task_id), put=put, keep=keep)
+
+    def look_again(self, task: TaskItem, at: datetime | None) -> None:
+        """Say when a task is to be looked at again; None for not by itself.
+
+        A watch that was put since `task` was read wants it looked through, and so it is.
+        """
+        from boto3.dynamodb.conditions import Attr
+
+        due_at, key = Attr("due_at"), task_key(task.connection, task.task_id)
+        as_it_was = due_at.eq(task.due_at) if task.due_at else due_at.not_exists()
+        put = {"due": task.connection, "due_at": timestamp(at)} if at else {}
+        remove = () if at else _DUE
+        self._table.update(
+            key,
+            put={"connection": task.connection, "task_id": task.task_id, **put},
+            remove=(*remove, "look_through"),
+            condition=as_it_was,
+        )
