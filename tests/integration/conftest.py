@@ -17,19 +17,25 @@ from local.aws import LocalAws
 from local.http_server import Answer, Request
 from local.slack import SlackStandIn
 from runbell.algolia import IngestionClient
+from runbell.background import Background
 from runbell.checker import Checker
+from runbell.connections import Connection, ConnectionStore
 from runbell.deadline import Deadline
 from runbell.inbox import Inbox
 from runbell.items import HistoryEntry, RunItem
+from runbell.listings import Listings
 from runbell.notifier import Notifier
 from runbell.outbox import DeadLetters, Outbox, Wake, parse_wake
 from runbell.rules import Routing, kind_of
-from runbell.run import Run
+from runbell.run import Run, timestamp
 from runbell.secrets import Secret, parse_algolia, parse_slack
 from runbell.settings import NOTIFIABLE
 from runbell.slack.access import SlackAccess
-from runbell.store import RunStore, timestamp
+from runbell.store import RunStore
+from runbell.sweeper import Sweeper
 from runbell.table import Table
+from runbell.task_store import TaskStore
+from runbell.timekeeper import Timekeeper
 from runbell.watcher import Watcher
 
 CHANNEL = "#runs"
@@ -221,9 +227,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(dynamodb: Any, table_name: str, clock: Clock) -> RunStore:
+def store(table: Table, clock: Clock) -> RunStore:
     """The package's store over a new table."""
-    return RunStore(Table(dynamodb, table_name), retention=timedelta(days=30), now=clock)
+    return RunStore(table, retention=timedelta(days=30), now=clock)
 
 
 @pytest.fixture
@@ -307,11 +313,73 @@ def client(
 
 
 @pytest.fixture
+def table(dynamodb: Any, table_name: str) -> Table:
+    return Table(dynamodb, table_name)
+
+
+@pytest.fixture
+def tasks(table: Table, clock: Clock) -> TaskStore:
+    return TaskStore(table, retention=timedelta(days=30), now=clock)
+
+
+@pytest.fixture
+def listings(table: Table) -> Listings:
+    return Listings(table)
+
+
+@pytest.fixture
+def discover() -> str:
+    """Which runs the deployment wants to hear of; tests of discovery say `all`."""
+    return "watched"
+
+
+@pytest.fixture
+def connections(table: Table, clock: Clock, discover: str) -> ConnectionStore:
+    return ConnectionStore(table, discover=discover, now=clock)
+
+
+@pytest.fixture
+def background(client: IngestionClient, tasks: TaskStore, clock: Clock) -> Background:
+    return Background(client, tasks, now=clock)
+
+
+@pytest.fixture
+def open_checker(
+    client: IngestionClient,
+    store: RunStore,
+    outbox: Outbox,
+    background: Background,
+    routing: Routing,
+    clock: Clock,
+) -> Callable[[Connection], Checker]:
+    """Makes what looks at one run of a connection."""
+
+    def make(connection: Connection) -> Checker:
+        return Checker(connection, client, store, outbox, background, routing, now=clock)
+
+    return make
+
+
+@pytest.fixture
 def watcher(
-    client: IngestionClient, store: RunStore, outbox: Outbox, routing: Routing, clock: Clock
+    connections: ConnectionStore,
+    store: RunStore,
+    tasks: TaskStore,
+    outbox: Outbox,
+    open_checker: Callable[[Connection], Checker],
+    table: Table,
+    clock: Clock,
 ) -> Watcher:
-    checker = Checker("default", client, store, outbox, routing, now=clock)
-    return Watcher(checker, store, outbox, now=clock)
+    return Watcher(
+        "default",
+        connections,
+        store,
+        Sweeper("default", store, outbox, now=clock),
+        open_checker,
+        lambda checker: Timekeeper(checker, store, tasks, now=clock),
+        table,
+        now=clock,
+    )
 
 
 @pytest.fixture

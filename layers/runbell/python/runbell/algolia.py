@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from runbell.deadline import Deadline
 from runbell.errors import (
@@ -48,8 +50,27 @@ LEAST_TIME = 0.5
 """Seconds that must be left for a request to be worth making."""
 
 
+PER_PAGE = 100
+"""Items on a page of a list, as many as the vendor allows."""
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """A page of one of the vendor's lists.
+
+    Args:
+        items: As the API answers them, not yet read.
+        has_more: Whether there is a page after this one.
+        total: How many items there are on all pages, where the vendor says so.
+    """
+
+    items: tuple[object, ...]
+    has_more: bool
+    total: int | None
+
+
 class IngestionClient:
-    """Reads runs of one connection.
+    """Reads the runs and tasks of one connection.
 
     One client serves many threads at once.
 
@@ -75,6 +96,7 @@ class IngestionClient:
         self._base_url = base_url
         self._sleep = sleep
         self._jitter = jitter
+        self._counting = threading.Lock()
         self.requests_made = 0
 
     def get_run(self, run_id: str, deadline: Deadline) -> Run:
@@ -87,14 +109,96 @@ class IngestionClient:
             OutOfTimeError: The deadline leaves no time to ask.
             ConfigurationError, SecretUnavailableError: The secret is not usable.
         """
-        if run_id in {"", ".", ".."}:  # in a path it would name something else than a run
-            raise RunNotFoundError(f"no run can have the ID {run_id!r}")
-        run = parse_run(self._get(f"/1/runs/{quote(run_id, safe='', errors='replace')}", deadline))
+        run = parse_run(self._get(f"/1/runs/{_segment(run_id)}", deadline))
         if run.run_id != run_id:
             raise MalformedRunError(run_id, "runID", f"is that of another run, {run.run_id}")
         return run
 
-    def _get(self, path: str, deadline: Deadline) -> Any:
+    def list_runs(
+        self,
+        deadline: Deadline,
+        *,
+        page: int,
+        sort: str,
+        order: str,
+        start: str,
+        task_id: str | None = None,
+    ) -> ListPage:
+        """Fetch a page of the list of runs, a hundred a page (the vendor's listRuns).
+
+        Args:
+            deadline: When to be done.
+            page: Which page, from 1.
+            sort: `updatedAt` or `createdAt`.
+            order: `asc` or `desc`.
+            start: The moment from which on runs were created (RFC 3339). It is the same for all
+                pages of one look, or a run that leaves the window would shift those after it.
+            task_id: Whose runs; those of all tasks if not given.
+
+        Raises:
+            AlgoliaError, OutOfTimeError, ConfigurationError, SecretUnavailableError: See get_run.
+        """
+        query = {
+            "itemsPerPage": str(PER_PAGE),
+            "page": str(page),
+            "sort": sort,
+            "order": order,
+            "startDate": start,
+            **({"taskID": task_id} if task_id is not None else {}),
+        }
+        return _page("runs", self._get(f"/1/runs?{urlencode(query)}", deadline), page)
+
+    def list_errors(
+        self, run_id: str, deadline: Deadline, *, page: int, start: str, attempts: int = ATTEMPTS
+    ) -> ListPage:
+        """Fetch a page of a run's failed and critical events, the oldest first (listEvents).
+
+        Args:
+            run_id: Of which run.
+            deadline: When to be done.
+            page: Which page, from 1.
+            start: The moment from which on events count; the vendor's default is three hours ago.
+            attempts: Requests for it, the first included.
+
+        Raises:
+            AlgoliaError, OutOfTimeError, ConfigurationError, SecretUnavailableError: See get_run.
+        """
+        query = {
+            "status": "failed,critical",
+            "sort": "publishedAt",
+            "order": "asc",
+            "itemsPerPage": str(PER_PAGE),
+            "page": str(page),
+            "startDate": start,
+        }
+        path = f"/1/runs/{_segment(run_id)}/events?{urlencode(query)}"
+        return _page("events", self._get(path, deadline, attempts), page)
+
+    def get_task(
+        self, task_id: str, deadline: Deadline, *, attempts: int = ATTEMPTS
+    ) -> Mapping[str, Any]:
+        """Fetch a task (getTask), as the API answers it.
+
+        Raises:
+            RunNotFoundError: Algolia does not know it.
+            AlgoliaError, OutOfTimeError, ConfigurationError, SecretUnavailableError: See get_run.
+        """
+        return _object(self._get(f"/2/tasks/{_segment(task_id)}", deadline, attempts))
+
+    def get_source(
+        self, source_id: str, deadline: Deadline, *, attempts: int = ATTEMPTS
+    ) -> Mapping[str, Any]:
+        """Fetch a source (getSource), as the API answers it; raises as get_task does."""
+        return _object(self._get(f"/1/sources/{_segment(source_id)}", deadline, attempts))
+
+    def get_destination(
+        self, destination_id: str, deadline: Deadline, *, attempts: int = ATTEMPTS
+    ) -> Mapping[str, Any]:
+        """Fetch a destination (getDestination), as the API answers it; raises as get_task does."""
+        path = f"/1/destinations/{_segment(destination_id)}"
+        return _object(self._get(path, deadline, attempts))
+
+    def _get(self, path: str, deadline: Deadline, attempts: int = ATTEMPTS) -> Any:
         """Fetch a JSON document, again while that makes sense and time is left for it."""
         credentials = self._secret.get()
         attempt = 1
@@ -109,7 +213,7 @@ class IngestionClient:
             except AlgoliaError as error:
                 pause = self._pause(attempt, error.retry_after)
                 enough_time = deadline.remaining() - pause > LEAST_TIME
-                if not error.retryable or attempt >= ATTEMPTS or not enough_time:
+                if not error.retryable or attempt >= attempts or not enough_time:
                     raise
                 self._sleep(pause)
                 attempt += 1
@@ -129,7 +233,8 @@ class IngestionClient:
         # To connect, to wait for the head and to read the body may take a third of the time left
         # each: what overshoots in one of them is made up for by the others.
         third = deadline.remaining() / 3
-        self.requests_made += 1
+        with self._counting:
+            self.requests_made += 1
         try:
             with self._session.get(
                 (self._base_url or f"https://data.{credentials.region}.algolia.com") + path,
@@ -146,6 +251,31 @@ class IngestionClient:
         except (RequestException, HTTPError, OSError) as error:
             raise AlgoliaUnavailableError(f"no answer from Algolia: {_cause(error)}") from None
         return _make_sense(response, body, credentials)
+
+
+def _segment(name: str) -> str:
+    """A name as one segment of a path."""
+    if name in {"", ".", ".."}:  # in a path it would name something else
+        raise RunNotFoundError(f"nothing can have the ID {name!r}")
+    return quote(name, safe="", errors="replace")
+
+
+def _page(name: str, document: object, number: int) -> ListPage:
+    """Read the frame of a list; what it lists is the reader's to make sense of."""
+    items = document.get(name) if isinstance(document, Mapping) else None
+    if not isinstance(document, Mapping) or not isinstance(items, list):
+        raise AlgoliaUnavailableError(f"Algolia answered no list of {name}", status=200)
+    pagination = document.get("pagination")
+    said = pagination if isinstance(pagination, Mapping) else {}
+    pages, total = said.get("nbPages"), said.get("nbItems")
+    has_more = number < pages if isinstance(pages, int) else len(items) >= PER_PAGE
+    return ListPage(tuple(items), has_more, total if isinstance(total, int) else None)
+
+
+def _object(document: object) -> Mapping[str, Any]:
+    if not isinstance(document, Mapping):
+        raise AlgoliaUnavailableError("Algolia answered 200 with no object", status=200)
+    return document
 
 
 def _read(response: Response, deadline: Deadline) -> bytes:

@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING, Any
 from runbell.settings import Settings
 
 if TYPE_CHECKING:
+    from runbell.algolia import IngestionClient
+    from runbell.background import Background
+    from runbell.checker import Checker
+    from runbell.connections import Connection, ConnectionStore
     from runbell.inbox import Inbox
+    from runbell.listings import Listings
     from runbell.outbox import Outbox
     from runbell.secrets import Secret
     from runbell.store import RunStore
+    from runbell.table import Table
+    from runbell.task_store import TaskStore
     from runbell.trial import Trial
     from runbell.watcher import Watcher
 
@@ -28,14 +35,43 @@ def settings() -> Settings:
 
 
 @cache
-def store() -> RunStore:
-    """The table."""
-    from runbell.store import RunStore
+def table() -> Table:
+    """The table, as it is spoken to."""
     from runbell.table import Table
 
-    return RunStore(
-        Table(_client("dynamodb"), settings().table_name), retention=settings().retention
-    )
+    return Table(_client("dynamodb"), settings().table_name)
+
+
+@cache
+def store() -> RunStore:
+    """What is remembered of runs."""
+    from runbell.store import RunStore
+
+    return RunStore(table(), retention=settings().retention)
+
+
+@cache
+def tasks() -> TaskStore:
+    """What is remembered of tasks."""
+    from runbell.task_store import TaskStore
+
+    return TaskStore(table(), retention=settings().retention)
+
+
+@cache
+def connections() -> ConnectionStore:
+    """The Algolia applications that are looked at."""
+    from runbell.connections import ConnectionStore
+
+    return ConnectionStore(table(), discover=settings().discover)
+
+
+@cache
+def listings() -> Listings:
+    """What is known and watched, page by page."""
+    from runbell.listings import Listings
+
+    return Listings(table())
 
 
 @cache
@@ -47,31 +83,58 @@ def outbox() -> Outbox:
 
 
 @cache
-def watcher(connection: str) -> Watcher:
+def watcher(name: str) -> Watcher:
     """What looks at the runs of a connection."""
-    from requests import Session
-    from requests.adapters import HTTPAdapter
+    from runbell.sweeper import Sweeper
+    from runbell.timekeeper import Timekeeper
+    from runbell.watcher import Watcher
 
-    from runbell.algolia import IngestionClient
+    return Watcher(
+        name,
+        connections(),
+        store(),
+        Sweeper(name, store(), outbox()),
+        _checker,
+        lambda checker: Timekeeper(checker, store(), tasks()),
+        table(),
+    )
+
+
+def _checker(connection: Connection) -> Checker:
+    """What looks at one run of a connection, as people want it looked at now."""
     from runbell.checker import Checker
-    from runbell.secrets import Secret, parse_algolia
-    from runbell.watcher import AT_ONCE, Watcher
 
-    settings().check_discover()
-    session = Session()
-    session.mount("https://", HTTPAdapter(pool_maxsize=AT_ONCE))
-    session.mount("http://", HTTPAdapter(pool_maxsize=AT_ONCE))
-    secret = Secret(_client("secretsmanager"), settings().algolia_secret, parse_algolia)
-    client = IngestionClient(secret, session, base_url=settings().algolia_base_url)
-    checker = Checker(
+    secret = settings().algolia_secret
+    if connection.secret is not None:
+        secret = settings().connection_secrets_prefix + connection.secret
+    client, background = _ingestion(secret)
+    return Checker(
         connection,
         client,
         store(),
         outbox(),
+        background,
         settings().routing,
-        stalled_after=settings().stalled_after,
     )
-    return Watcher(checker, store(), outbox())
+
+
+@cache
+def _ingestion(secret_id: str) -> tuple[IngestionClient, Background]:
+    """The way into Algolia that a secret opens."""
+    from requests import Session
+    from requests.adapters import HTTPAdapter
+
+    from runbell.algolia import IngestionClient
+    from runbell.background import Background
+    from runbell.secrets import Secret, parse_algolia
+    from runbell.watcher import AT_ONCE
+
+    session = Session()
+    session.mount("https://", HTTPAdapter(pool_maxsize=AT_ONCE))
+    session.mount("http://", HTTPAdapter(pool_maxsize=AT_ONCE))
+    secret = Secret(_client("secretsmanager"), secret_id, parse_algolia)
+    client = IngestionClient(secret, session, base_url=settings().algolia_base_url)
+    return client, Background(client, tasks())
 
 
 @cache

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from runbell.algolia import IngestionClient
+from runbell.background import PATIENCE, WANTS_ERRORS, Background
 from runbell.changes import Change, compare, is_stale, keep_details, state_of
+from runbell.connections import Connection
 from runbell.deadline import Deadline
 from runbell.errors import LostRaceError, QueueUnavailableError
+from runbell.events import WhatWentWrong
 from runbell.items import HistoryEntry, RunItem
 from runbell.observability import logger, told
 from runbell.outbox import Outbox, Wake
-from runbell.rules import Kind, Routing, announce, kind_of, kind_of_standstill
-from runbell.run import Run, instant
-from runbell.store import RunStore, timestamp
+from runbell.rules import (
+    Announcement,
+    Kind,
+    Routing,
+    Standstill,
+    announce,
+    has_resumed,
+    kind_in_story,
+    may_take,
+    standstill_of,
+)
+from runbell.run import Run, Status, instant, timestamp
+from runbell.store import RunStore
+from runbell.tasks import Story, TaskInfo, TaskItem
 
 LOST_RACES = 25
 """Races lost in a row before a check gives up. Whoever wins one has saved the same news, so a
 loser compares once more and finds nothing left to do."""
+
+SHORTEST_REST = timedelta(seconds=30)
+LONGEST_REST = timedelta(hours=1)
+"""For how long an active run is not fetched, as long as no list shows anything new of it."""
 
 
 @dataclass(frozen=True)
@@ -42,40 +60,70 @@ class Check:
     stale: bool = False
 
 
+@dataclass(frozen=True)
+class _News:
+    """What has happened to a run since it was saved."""
+
+    kind: Kind
+    standstill: Standstill | None = None
+
+
+class _Extras:
+    """What one look asks Algolia for beside the run, at most once however often it is compared."""
+
+    def __init__(self, background: Background) -> None:
+        self._background = background
+        self._deadline = Deadline(PATIENCE)
+        self._info: list[TaskInfo | None] = []
+        self._errors: list[WhatWentWrong | None] = []
+
+    def info(self, task: TaskItem, *, watches_time: bool) -> TaskInfo | None:
+        if not self._info:
+            told = self._background.info_of(task, self._deadline, watches_time=watches_time)
+            self._info.append(told)
+        return self._info[0]
+
+    def errors(self, run: Run) -> WhatWentWrong | None:
+        if not self._errors:
+            self._errors.append(self._background.what_went_wrong(run, self._deadline))
+        return self._errors[0]
+
+
 class Checker:
     """Looks at one run of a connection at a time; many threads may share it.
 
     Args:
-        connection: The connection's name.
-        client: Reads its runs.
+        connection: Whose runs.
+        client: Reads them.
         store: Remembers them.
         outbox: Wakes notify.
-        routing: Where announcements go unless a run's watch says otherwise.
-        stalled_after: How long a started run may be without news; None for ever.
+        background: Knows names, and what went wrong.
+        routing: Where announcements go unless the connection, a task's or a run's watch says
+            otherwise.
         now: The time of day.
     """
 
     def __init__(
         self,
-        connection: str,
+        connection: Connection,
         client: IngestionClient,
         store: RunStore,
         outbox: Outbox,
+        background: Background,
         routing: Routing,
         *,
-        stalled_after: timedelta | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.connection = connection
         self.client = client
+        self.background = background
         self._store = store
         self._outbox = outbox
-        self._routing = routing
-        self._stalled_after = stalled_after
+        self._routing = routing.with_watch(connection.wishes)
         self._now = now
 
     def check(self, run_id: str, deadline: Deadline) -> Check:
-        """Look at one run now.
+        """Fetch a run that somebody named, and see what is new about it.
 
         Raises:
             RunNotFoundError: Algolia does not know it.
@@ -84,83 +132,224 @@ class Checker:
             StoreUnavailableError, LostRaceError: The table did not take it; nothing was announced.
             OutOfTimeError: The deadline leaves no time to ask.
         """
-        return self._compare_and_commit(self.client.get_run(run_id, deadline))
+        return self.observe(self.client.get_run(run_id, deadline), is_named=True)
 
-    def _compare_and_commit(self, run: Run) -> Check:
-        """Save what is new about a run, once, however many do so at the same time."""
+    def look(self, run_id: str, deadline: Deadline) -> Check:
+        """Fetch a run that Runbell itself wants to know of; raises as `check` does."""
+        return self.observe(self.client.get_run(run_id, deadline), is_due=True)
+
+    def observe(self, run: Run, *, is_named: bool = False, is_due: bool = False) -> Check:
+        """Save what is new about a run, once, however many do so at the same time.
+
+        Args:
+            run: What was just seen of it.
+            is_named: Whether somebody asked for this very run.
+            is_due: Whether it is looked at because it was time to, so that the next time is to be
+                said anew.
+
+        Raises:
+            StoreUnavailableError, LostRaceError: The table did not take it; nothing was announced.
+        """
+        extras = _Extras(self.background)
         for _ in range(LOST_RACES):
-            item = self._store.get(self.connection, run.run_id)
+            item, task = self._store.get_with_task(self.connection.name, run.run_id, run.task_id)
             known = item.snapshot
+            cares = self.cares_for(item, task)
+            if not cares and not is_named:
+                if item.is_active:
+                    self._store.retire(self.connection.name, item.run_id)
+                return Check(item, known, None, queued=False)
             if known is not None and is_stale(known, run):
                 logger.info("a stale read is left aside", extra={"run_id": run.run_id})
-                self._tidy(item, known)
+                self._tidy(item, known, task, is_due=is_due)
                 return Check(item, known, None, queued=False, stale=True)
+            seen = run
             if known is not None and state_of(known) == state_of(run):
-                run = keep_details(known, run)
-            kind = self._kind_of_news(item, run)
-            if known == run and kind is None:
-                self._tidy(item, run)
+                seen = keep_details(known, run)
+            story = task.story.with_run(seen) if seen.is_terminal else task.story
+            news = self._news(item, seen, task, story)
+            if known == seen and news is None and story == task.story:
+                self._tidy(item, seen, task, is_due=is_due)
                 return Check(item, known, None, queued=False)
             try:
-                return self._commit(item, run, kind)
+                return self._commit(item, seen, task, story, news, extras, is_named, cares)
             except LostRaceError:
                 continue
         raise LostRaceError(f"run {run.run_id} was saved by others {LOST_RACES} times in a row")
 
-    def _kind_of_news(self, item: RunItem, run: Run) -> Kind | None:
+    def cares_for(self, item: RunItem, task: TaskItem) -> bool:
+        """Whether anybody wants to hear what becomes of a run."""
+        return self.connection.watches_all or item.watch is not None or task.watch is not None
+
+    def routing_of(self, task: TaskItem, item: RunItem | None = None) -> Routing:
+        """Where things are announced: a run's own watch first, then its task's."""
+        return self._routing.with_watch(task.watch).with_watch(item.watch if item else None)
+
+    def enqueue(self, item: RunItem) -> bool:
+        """Wake notify; False when the queue is out of reach, and the next sweep has to."""
+        try:
+            self._outbox.enqueue([Wake.of(item)])
+        except QueueUnavailableError as error:
+            extra = {"run_id": item.run_id, **told(error)}
+            logger.warning("the next sweep has to enqueue a run", extra=extra)
+            return False
+        return True
+
+    def _news(self, item: RunItem, run: Run, task: TaskItem, story: Story) -> _News | None:
         """Tell what has happened to a run since it was saved; None when only details are new."""
         known = item.snapshot
         change = compare(known, run)
         if change is not None:
-            return kind_of(change.after)
+            is_latest = run.is_terminal and story.is_latest(run.run_id)
+            failures = story.streak_before(run.run_id).failures if is_latest else 0
+            return _News(kind_in_story(change.after, run.reason_code, failures))
         saved_at = instant(item.updated_at)
         if known is None or saved_at is None or not item.history:
             return None
-        quiet_for = self._now() - saved_at
-        last_kind = item.history[-1].kind
-        return kind_of_standstill(known, run, last_kind, quiet_for, self._stalled_after)
+        stalls = _stalls(item)
+        if item.history[-1].kind == Kind.STALLED and stalls:
+            return _News(Kind.RESUMED) if has_resumed(known, run, stalls) else None
+        now, started = self._now(), instant(run.started_at)
+        standstill = standstill_of(
+            known,
+            run,
+            stalls,
+            quiet_for=now - saved_at,
+            patience=self.routing_of(task, item).stalled_after,
+            running_for=now - started if started else None,
+            at_most=may_take(task.story.typical),
+        )
+        return _News(Kind.STALLED, standstill) if standstill else None
 
-    def _tidy(self, item: RunItem, known: Run) -> None:
-        """Put the marks of an item right which a run's end or its return has overtaken."""
-        if item.active and known.is_terminal:  # watched at the moment of its end
-            self._store.retire(self.connection, item.run_id)
-        elif item.unknown_since:
-            self._store.note_known(self.connection, item.run_id)
+    def _tidy(self, item: RunItem, known: Run, task: TaskItem, *, is_due: bool) -> None:
+        """Put the marks right of an item of which nothing is new."""
+        if item.is_active and known.is_terminal:  # watched at the moment of its end
+            self._store.retire(self.connection.name, item.run_id)
+            return
+        if item.unknown_since:
+            self._store.note_known(self.connection.name, item.run_id)
+        due_at = self._due_at(item, known, task, instant(item.updated_at))
+        if is_due and item.is_active and due_at is not None:
+            self._store.look_again(item, max(due_at, self._now() + SHORTEST_REST))
 
-    def _commit(self, item: RunItem, run: Run, kind: Kind | None) -> Check:
+    def _commit(
+        self,
+        item: RunItem,
+        run: Run,
+        task: TaskItem,
+        story: Story,
+        news: _News | None,
+        extras: _Extras,
+        is_named: bool,
+        cares: bool,
+    ) -> Check:
         known = item.snapshot
         change: Change | None = None
         entry: HistoryEntry | None = None
         announce_in: str | None = None
-        if kind is not None:
+        names = task.info.names if task.info else None
+        if news is not None:
             change = Change(before=state_of(known) if known else None, after=state_of(run))
-            announcement = announce(kind, self._routing.with_watch(item.watch))
-            entry = HistoryEntry(
-                number=item.last_change + 1,
-                kind=kind,
-                status=run.status,
-                outcome=run.outcome,
-                at=timestamp(self._now()),
-                announced=announcement is not None,
-            )
-            announce_in = announcement.channel if announcement else None
+            announcement = self._announcement(item, run, task, news, is_named)
+            entry = self._entry(item, run, task, story, news, announcement)
+            if announcement is not None:
+                announce_in = announcement.channel
+                routing = self.routing_of(task, item)
+                watches_time = cares and Kind.STALLED in routing.notify_on
+                info = extras.info(task, watches_time=watches_time)
+                names = info.names if info else None
+                errors = extras.errors(run) if news.kind in WANTS_ERRORS else None
+                threshold = info.threshold if info and entry.streak else None
+                entry = replace(entry, errors=errors, threshold=threshold)
         if announce_in is None and (item.pending_since or item.deliveries):
             announce_in = item.channel  # nothing new to tell, but a message to keep true
-        saved = self._store.commit(item, run, entry, announce_in=announce_in)
-        queued = announce_in is not None and self._enqueue(saved)
-        if kind is not None:
-            logger.info(
-                "a run has changed", extra={"run_id": run.run_id, "kind": kind, "queued": queued}
-            )
+        after = replace(item, history=(*item.history, entry)) if entry else item
+        saved = self._store.commit(
+            item,
+            run,
+            entry,
+            announce_in=announce_in,
+            due_at=self._due_at(after, run, task, self._now()) if cares else None,
+            names=names,
+            task=task,
+            story=story if story != task.story else None,
+        )
+        queued = announce_in is not None and self.enqueue(saved)
+        if news is not None:
+            extra = {"run_id": run.run_id, "kind": news.kind, "queued": queued}
+            logger.info("a run has changed", extra=extra)
         return Check(saved, known, change, queued=queued)
 
-    def _enqueue(self, item: RunItem) -> bool:
-        try:
-            self._outbox.enqueue([Wake.of(item)])
-        except QueueUnavailableError as error:
-            logger.warning(
-                "the next sweep has to enqueue a run",
-                extra={"run_id": item.run_id, **told(error)},
-            )
-            return False
-        return True
+    def _announcement(
+        self, item: RunItem, run: Run, task: TaskItem, news: _News, is_named: bool
+    ) -> Announcement | None:
+        """Decide whether people are told, and where."""
+        if item.snapshot is None and not is_named and item.watch is None:
+            began = self._watched_since(task)
+            created = instant(run.created_at)
+            if run.is_terminal and not (began and created and created >= began):
+                return None  # over before anybody cared: a first deploy floods no channel
+        told_of = [entry for entry in item.history if entry.announced]
+        owed = bool(told_of) and told_of[-1].kind == Kind.STALLED
+        return announce(news.kind, self.routing_of(task, item), self._now(), owed=owed)
+
+    def _watched_since(self, task: TaskItem) -> datetime | None:
+        """Since when somebody cares for the runs of a task, be it one task or all."""
+        of_all = instant(self.connection.scan.all_since) if self.connection.watches_all else None
+        of_task = instant(task.watched_since) if task.watch else None
+        return min((since for since in (of_all, of_task) if since), default=None)
+
+    def _entry(
+        self,
+        item: RunItem,
+        run: Run,
+        task: TaskItem,
+        story: Story,
+        news: _News,
+        announcement: Announcement | None,
+    ) -> HistoryEntry:
+        streak = story.streak
+        if news.kind is Kind.RECOVERED:
+            streak = story.streak_before(run.run_id)
+        has_streak = news.kind in {Kind.FAILED, Kind.BLOCKED, Kind.RECOVERED}
+        typical = task.story.typical
+        return HistoryEntry(
+            number=item.last_change + 1,
+            kind=news.kind,
+            status=run.status,
+            outcome=run.outcome,
+            at=timestamp(self._now()),
+            announced=announcement is not None,
+            mentions=announcement.mentions if announcement else (),
+            streak=streak.failures if has_streak and story.is_latest(run.run_id) else 0,
+            since=streak.since if has_streak and story.is_latest(run.run_id) else None,
+            standstill=news.standstill,
+            typical=round(typical.total_seconds()) if typical else None,
+        )
+
+    def _due_at(
+        self, item: RunItem, run: Run, task: TaskItem, news_at: datetime | None
+    ) -> datetime | None:
+        """When a run is to be looked at again though no list shows anything new of it.
+
+        That is when it would count as stalled, and within an hour in any case.
+        """
+        if run.is_terminal:
+            return None
+        now = self._now()
+        moments = [now + LONGEST_REST]
+        patience = self.routing_of(task, item).stalled_after
+        is_stalled = bool(item.history) and item.history[-1].kind == Kind.STALLED
+        if run.status == Status.STARTED and patience is not None and not is_stalled:
+            moments.append((news_at or now) + patience)
+            started, at_most = instant(run.started_at), may_take(task.story.typical)
+            if started and at_most and not _stalls(item):
+                moments.append(started + at_most)
+        return min(moments)
+
+
+def _stalls(item: RunItem) -> list[str]:
+    """Why a run has been called stalled so far."""
+    return [
+        entry.standstill or Standstill.QUIET for entry in item.history if entry.kind == Kind.STALLED
+    ]

@@ -17,6 +17,12 @@ from runbell.table import Table
 DEFAULT = "default"
 """The connection that exists from the first deploy, with the template's secret and schedule."""
 
+NAME = "^[a-z0-9][a-z0-9-]{0,31}$"
+"""What a connection may be called."""
+
+DIGEST = 8
+"""Bytes of a row's digest."""
+
 PAGE = 50
 """Connections on a page of their listing."""
 
@@ -33,6 +39,7 @@ class Scan:
         all_since: Since when every run of the connection is watched; None if only some are.
         full_at: When all pages of the list were last looked through.
         full_from, full_page: From which moment on, and up to which page, that is under way.
+        again: The runs whose look has failed.
     """
 
     front: tuple[bytes, ...] = ()
@@ -40,6 +47,7 @@ class Scan:
     full_at: str | None = None
     full_from: str | None = None
     full_page: int = 0
+    again: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,8 @@ class Connection:
         secret: The name of its secret below the stack's prefix; None for that of the template.
         schedule: When its runs are looked at, as EventBridge Scheduler writes it; None for the
             template's.
-        discover: `all` or `watched`; None for the deployment's setting.
+        discover: `all` or `watched`: which of its runs people want to hear of; None, where it is
+            put, for the deployment's setting.
         wishes: Where its runs are announced and so on, unless a watch says otherwise.
         since: When it was made (RFC 3339); None for one that is only in the template.
         scan: How far its runs have been looked through.
@@ -65,6 +74,11 @@ class Connection:
     since: str | None = None
     scan: Scan = field(default_factory=Scan)
 
+    @property
+    def watches_all(self) -> bool:
+        """Whether people want to hear of every run, and not of watched ones alone."""
+        return self.discover == "all"
+
 
 class ConnectionStore:
     """Reads and writes connections' items.
@@ -73,13 +87,19 @@ class ConnectionStore:
 
     Args:
         table: The table of the template.
+        discover: What connections discover that say nothing themselves.
         now: The time of day.
     """
 
     def __init__(
-        self, table: Table, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        table: Table,
+        *,
+        discover: str = "all",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._table = table
+        self._discover = discover
         self._now = now
 
     def get(self, name: str) -> Connection:
@@ -93,7 +113,7 @@ class ConnectionStore:
             raise NotKnownError(
                 f"there is no connection {name!r}: PUT /connections/{name} makes it"
             )
-        return _parse({"connection": name, **(found or {})})
+        return self._read({"connection": name, **(found or {})})
 
     def put(self, connection: Connection) -> Connection:
         """Make a connection, or change what is asked of one; how far it is stays."""
@@ -115,7 +135,7 @@ class ConnectionStore:
             keep={"watched_since": now},
             remove=[name for name, value in asked.items() if value is None],
         )
-        return _parse(saved or {})
+        return self._read(saved or {})
 
     def delete(self, name: str) -> bool:
         """Forget a connection; what is known of its runs stays until it expires."""
@@ -134,7 +154,7 @@ class ConnectionStore:
         of_all = Key("watched").eq(_ALL)
         items, more = self._table.query("watches", of_all, start=start, limit=PAGE)
         found = self._table.get_many(item["pk"] for item in items)
-        connections = [_parse(found[item["pk"]]) for item in items if item["pk"] in found]
+        connections = [self._read(found[item["pk"]]) for item in items if item["pk"] in found]
         return connections, write_cursor(more) if more else None
 
     def save_scan(self, name: str, scan: Scan) -> None:
@@ -143,45 +163,42 @@ class ConnectionStore:
         Of two ticks at once the later word stays. Either knows only what it has looked at itself,
         so that the next tick at worst looks at something twice.
         """
+        from boto3.dynamodb.conditions import Attr
+
         written: dict[str, Any] = {
             "front": b"".join(scan.front) or None,
             "all_since": scan.all_since,
             "full_at": scan.full_at,
             "full_from": scan.full_from,
             "full_page": scan.full_page,
+            "again": list(scan.again) or None,
         }
         put = {name: value for name, value in written.items() if value is not None}
         remove = [name for name, value in written.items() if value is None]
-        from boto3.dynamodb.conditions import Attr
-
         # A connection that was deleted meanwhile does not come back.
         still_there = None if name == DEFAULT else Attr("secret").exists()
         self._table.update(
             _key(name), put={**put, "connection": name}, remove=remove, condition=still_there
         )
 
-
-DIGEST = 8
-"""Bytes of a row's digest."""
-
-
-def _parse(item: Mapping[str, Any]) -> Connection:
-    front = bytes(item.get("front", b""))
-    return Connection(
-        name=item["connection"],
-        secret=item.get("secret"),
-        schedule=item.get("schedule"),
-        discover=item.get("discover"),
-        wishes=parse_watch(item.get("wishes", {})),
-        since=item.get("watched_since"),
-        scan=Scan(
-            front=tuple(front[at : at + DIGEST] for at in range(0, len(front), DIGEST)),
-            all_since=item.get("all_since"),
-            full_at=item.get("full_at"),
-            full_from=item.get("full_from"),
-            full_page=int(item.get("full_page", 0)),
-        ),
-    )
+    def _read(self, item: Mapping[str, Any]) -> Connection:
+        front = bytes(item.get("front", b""))
+        return Connection(
+            name=item["connection"],
+            secret=item.get("secret"),
+            schedule=item.get("schedule"),
+            discover=item.get("discover", self._discover),
+            wishes=parse_watch(item.get("wishes", {})),
+            since=item.get("watched_since"),
+            scan=Scan(
+                front=tuple(front[at : at + DIGEST] for at in range(0, len(front), DIGEST)),
+                all_since=item.get("all_since"),
+                full_at=item.get("full_at"),
+                full_from=item.get("full_from"),
+                full_page=int(item.get("full_page", 0)),
+                again=tuple(item.get("again", ())),
+            ),
+        )
 
 
 def _key(name: str) -> str:

@@ -10,6 +10,10 @@ RunbellError
 ├── QueueUnavailableError        SQS is out of reach: the next sweep enqueues again
 │   └── QueueRefusedError        SQS answered, and refuses one message or all of a request
 ├── SecretUnavailableError       Secrets Manager is out of reach or throttles: try again
+├── ScheduleError                EventBridge Scheduler did not do what it was asked
+│   ├── ScheduleUnavailableError it is out of reach or throttles: try again
+│   ├── ScheduleRefusedError     it refuses, and would again: a person must fix it
+│   └── ScheduleExpressionError  it does not understand when: the caller must say it otherwise
 ├── OutOfTimeError               the function's time is nearly over: try again with a fresh one
 ├── AlgoliaError
 │   ├── RunNotFoundError         Algolia does not know the run
@@ -101,6 +105,24 @@ class SecretUnavailableError(RunbellError):
 
 class QueueRefusedError(QueueUnavailableError):
     """SQS answered and refuses; other messages, or one at a time, may be taken."""
+
+
+class ScheduleError(RunbellError):
+    """EventBridge Scheduler did not do what it was asked."""
+
+
+class ScheduleUnavailableError(ScheduleError):
+    """EventBridge Scheduler gave no answer, after the SDK's own retries."""
+
+    retryable = True
+
+
+class ScheduleRefusedError(ScheduleError):
+    """EventBridge Scheduler refuses, and would refuse it again; the message has its word."""
+
+
+class ScheduleExpressionError(ScheduleError):
+    """EventBridge Scheduler does not understand when; the message has its word."""
 
 
 class OutOfTimeError(RunbellError):

@@ -67,14 +67,14 @@ def group_errors(events: Sequence[object], total: int | None = None) -> WhatWent
 def _message(data: Any, depth: int = 3) -> str:
     """Find the words in an event's data; without any, the data itself is shown."""
     text = _words(data, depth)
-    if not text and data:
+    if not text and data and not isinstance(data, str):
         text = json.dumps(data, ensure_ascii=False)
-    return clip(text.encode("utf-8", "replace").decode("utf-8").strip(), LONGEST_MESSAGE)
+    return clip(text.encode("utf-8", "replace").decode("utf-8"), LONGEST_MESSAGE)
 
 
 def _words(data: Any, depth: int) -> str:
     if isinstance(data, str):
-        return data
+        return data.strip()
     if not isinstance(data, Mapping) or not depth:
         return ""
     return next((text for word in WORDS if (text := _words(data.get(word), depth - 1))), "")

@@ -20,18 +20,14 @@ from runbell.errors import (
 from runbell.items import Delivery, HistoryEntry, RunItem
 from runbell.observability import logger
 from runbell.outbox import DeadLetters, Wake, group_of
-from runbell.rules import Kind
 from runbell.slack import messages
 from runbell.slack.access import SlackAccess
-from runbell.slack.messages import Message
+from runbell.slack.messages import MUST_BE_SEEN, Message
 from runbell.slack.messenger import Messenger, Place
 from runbell.store import RunStore
 
 ONE_MESSAGE = 9.0
 """Seconds that one request to Slack may take, with the note of it in the table."""
-
-MUST_BE_SEEN = frozenset({Kind.FAILED, Kind.STALLED})
-"""What an edit is too quiet for: it is told in a reply that the channel sees."""
 
 
 class Notifier:
@@ -114,7 +110,7 @@ class Notifier:
 
     def _post_anew(self, item: RunItem, slack: Messenger) -> None:
         """Post the run's message, which tells its whole story."""
-        place = _post(slack, item, messages.run_message(item))
+        place = _post(slack, item, messages.run_message(item, is_news=_has_news(item)))
         self._settle(item, Delivery(place.channel_id, place.ts))
 
     def _bring_up_to_date(self, item: RunItem, slack: Messenger, deadline: Deadline | None) -> None:
@@ -187,7 +183,8 @@ class Notifier:
         channel = item.channel or ""
         if not self._fallback_channel or self._fallback_channel == channel:
             return
-        message = messages.misrouted(messages.run_message(item), channel, error.code)
+        story = messages.run_message(item, is_news=_has_news(item))
+        message = messages.misrouted(story, channel, error.code)
         elsewhere = replace(item, channel=self._fallback_channel)
         try:
             _post(self._slack.messenger(), elsewhere, message)
@@ -230,6 +227,11 @@ def _leave_time(deadline: Deadline | None) -> None:
 def _untold(item: RunItem) -> list[HistoryEntry]:
     """The changes that the run's channel is still to be told, in order."""
     return [e for e in item.history if e.announced and e.number > item.delivery.told]
+
+
+def _has_news(item: RunItem) -> bool:
+    """Whether the latest change is still to be told, so that a post may mention people."""
+    return item.history[-1] in _untold(item)
 
 
 def _log_plain(item: RunItem, error: RunbellError) -> None:

@@ -20,6 +20,9 @@ PLACEHOLDER = "REPLACE_ME"
 
 REGIONS = ("us", "eu")
 
+ALGOLIA_FORM = '{"app_id": …, "api_key": …, "region": "us" or "eu"}'
+"""What the secret of a connection holds."""
+
 REMEMBERED = 300.0
 """Seconds for which a secret is not read again."""
 
@@ -132,15 +135,20 @@ class Secret(Generic[T]):
         return answer.get("SecretString", "")
 
 
-def parse_algolia(text: str) -> AlgoliaCredentials:
-    """Read the secret ALGOLIA: {app_id, api_key, region}."""
-    document = _object("ALGOLIA", text, '{"app_id": …, "api_key": …, "region": "us" or "eu"}')
-    region = _entry("ALGOLIA", document, "region")
+def parse_algolia(text: str, name: str = "ALGOLIA") -> AlgoliaCredentials:
+    """Read a secret such as ALGOLIA: {app_id, api_key, region}.
+
+    Args:
+        text: What it holds.
+        name: What it is called in errors, which show nothing of what it holds.
+    """
+    document = _object(name, text, ALGOLIA_FORM)
+    region = _entry(name, document, "region")
     if region not in REGIONS:
-        raise ConfigurationError(f"the secret ALGOLIA has the region {region!r}: use us or eu")
+        raise ConfigurationError(f"the secret {name} has another region than us or eu")
     return AlgoliaCredentials(
-        app_id=_header(_entry("ALGOLIA", document, "app_id"), "app_id"),
-        api_key=_header(_entry("ALGOLIA", document, "api_key"), "api_key"),
+        app_id=_header(_entry(name, document, "app_id"), "app_id"),
+        api_key=_header(_entry(name, document, "api_key"), "api_key"),
         region=region,
     )
 

@@ -10,8 +10,11 @@ from urllib.parse import urlsplit
 from runbell.errors import ConfigurationError
 from runbell.rules import Routing
 
+DISCOVERIES = ("all", "watched")
+"""What `Discover` and a connection's `discover` may say."""
+
 NOTIFIABLE = ("created", "started", "succeeded", "failed", "skipped", "recovered", "stalled")
-"""What `NotifyOn` and a watch's `notifyOn` may name."""
+"""What `NotifyOn`, and the `notifyOn` of a connection or a watch, may name."""
 
 _LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
 
@@ -46,12 +49,33 @@ class Settings:
         return self._required("ALGOLIA_SECRET_ARN")
 
     @property
+    def connection_secrets_prefix(self) -> str:
+        """How the names of the secrets of all connections but the first begin."""
+        return self._required("CONNECTION_SECRETS_PREFIX")
+
+    @property
     def slack_secret(self) -> str:
         return self._required("SLACK_SECRET_ARN")
 
     @property
     def api_token_secret(self) -> str:
         return self._required("API_TOKEN_SECRET_ARN")
+
+    @property
+    def schedule_group(self) -> str:
+        return self._required("SCHEDULE_GROUP")
+
+    @property
+    def schedule_role(self) -> str:
+        return self._required("SCHEDULE_ROLE_ARN")
+
+    @property
+    def schedule_dead_letter_queue(self) -> str:
+        return self._required("SCHEDULE_DEAD_LETTER_QUEUE_ARN")
+
+    @property
+    def poll_function(self) -> str:
+        return self._required("POLL_FUNCTION_ARN")
 
     @property
     def algolia_base_url(self) -> str | None:
@@ -67,21 +91,20 @@ class Settings:
 
     @property
     def routing(self) -> Routing:
-        """Where announcements go unless a watch says otherwise."""
+        """Where announcements go, and so on, unless a connection or a watch says otherwise."""
         return Routing(
             channel=self._required("SLACK_CHANNEL"),
             notify_on=parse_notify_on("NOTIFY_ON", self._required("NOTIFY_ON")),
+            stalled_after=self.stalled_after,
         )
 
-    def check_discover(self) -> None:
-        """Refuse to look at fewer runs than the deployment asks for.
-
-        Raises:
-            ConfigurationError: It asks for others than those that somebody watches.
-        """
+    @property
+    def discover(self) -> str:
+        """Which runs are announced: `all` or `watched`, unless a connection says otherwise."""
         wish = self._required("DISCOVER")
-        if wish != "watched":
-            raise ConfigurationError(f"DISCOVER is {wish!r}: this release knows watched only")
+        if wish not in DISCOVERIES:
+            raise ConfigurationError(f"DISCOVER is {wish!r}: the choices are all, watched")
+        return wish
 
     @property
     def stalled_after(self) -> timedelta | None:

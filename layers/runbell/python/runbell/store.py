@@ -8,7 +8,7 @@ no list shows anything new of them. An item leaves an index when the index's att
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -62,6 +62,15 @@ class Pending:
     since: str
 
 
+@dataclass(frozen=True)
+class Glance:
+    """What was known of some runs a moment ago."""
+
+    snapshots: Mapping[str, Run]
+    watched_runs: frozenset[str]
+    watched_tasks: frozenset[str]
+
+
 class RunStore:
     """Reads and writes runs' items.
 
@@ -99,12 +108,19 @@ class RunStore:
             parse_task_item(task) if task else TaskItem(connection, task_id),
         )
 
-    def snapshots(self, connection: str, run_ids: Iterable[str]) -> dict[str, Run]:
+    def glance(self, connection: str, runs: Iterable[Run]) -> Glance:
         """Tell what was known of many runs a moment ago; for what may be a moment late."""
-        keys = [run_key(connection, run_id) for run_id in run_ids]
+        seen = list(runs)
+        keys = [run_key(connection, run.run_id) for run in seen]
+        keys += [task_key(connection, run.task_id) for run in seen]
         found = self._table.get_many(keys, consistent=False).values()
-        items = [parse_item(each) for each in found]
-        return {item.run_id: item.snapshot for item in items if item.snapshot}
+        items = [parse_item(each) for each in found if "run_id" in each]
+        tasks = [each for each in found if "run_id" not in each]
+        return Glance(
+            snapshots={item.run_id: item.snapshot for item in items if item.snapshot},
+            watched_runs=frozenset(item.run_id for item in items if item.watch),
+            watched_tasks=frozenset(each["task_id"] for each in tasks if "watch" in each),
+        )
 
     def commit(
         self,
@@ -125,7 +141,8 @@ class RunStore:
             run: What was seen.
             entry: The change that it was, if it was one.
             announce_in: The channel that has to be brought up to date, if any.
-            due_at: When to look at the run again at the latest; None if it has ended, or now.
+            due_at: When to look at the run again at the latest; None if it has ended, or nobody
+                wants it looked at.
             names: Those of the run's task, as far as they are known.
             task: The task's item that `story` follows from.
             story: What is now to be said of the task. It is saved with the run or not at all.
@@ -144,7 +161,7 @@ class RunStore:
             history=(*item.history, *([entry] if entry else []))[-HISTORY_KEPT:],
             channel=item.channel if announce_in is None else announce_in,
             pending_since=item.pending_since or (timestamp(now) if announce_in else None),
-            due_at=None if run.is_terminal else timestamp(due_at or now),
+            due_at=timestamp(due_at) if due_at else None,
             unknown_since=None,
             updated_at=timestamp(now),
             names=names or item.names,

@@ -49,7 +49,8 @@ class TaskStore:
     def put_watch(self, connection: str, task_id: str, watch: Watch) -> TaskItem:
         """Watch a task, known or not; a watch that was there before is replaced.
 
-        The next tick looks through a task's runs once it has come to be watched.
+        The next tick looks through the task's runs: some may be new to Runbell, and others may
+        count as stalled earlier or later now.
         """
         now = timestamp(self._now())
         put: dict[str, Any] = {
@@ -57,9 +58,10 @@ class TaskStore:
             "task_id": task_id,
             "watch": watch_attributes(watch),
             "watched": connection,
+            "look_through": True,
+            "due": connection,
+            "due_at": now,
         }
-        if self.get(connection, task_id).watch is None:
-            put |= {"look_through": True, "due": connection, "due_at": now}
         saved = self._table.update(
             task_key(connection, task_id),
             put=put,
@@ -82,13 +84,21 @@ class TaskStore:
         )
         return saved is not None
 
-    def put_info(self, task: TaskItem, info: TaskInfo) -> None:
-        """Remember what Algolia says of a task."""
-        put = {
+    def put_info(self, task: TaskItem, info: TaskInfo, due_at: datetime | None = None) -> None:
+        """Remember what Algolia says of a task.
+
+        Args:
+            task: Which task.
+            info: What Algolia says.
+            due_at: When to look at the task; None leaves that as it is.
+        """
+        put: dict[str, Any] = {
             "connection": task.connection,
             "task_id": task.task_id,
             "info": info_attributes(info),
         }
+        if due_at is not None and not task.look_through:
+            put |= {"due": task.connection, "due_at": timestamp(due_at)}
         keep: dict[str, Any] = {}
         if task.watch is None:
             keep["expires_at"] = int((self._now() + self._retention).timestamp())

@@ -78,11 +78,20 @@ class Story:
         ends: The latest ends, the oldest first.
         before: The streak that led up to the oldest of them.
         last_success: When the latest success was, also one that is no longer among the ends.
+        last_created: When the latest of the runs that have ended was created.
     """
 
     ends: tuple[End, ...] = ()
     before: Streak = Streak()
     last_success: str | None = None
+    last_created: str | None = None
+
+    def with_run(self, run: Run) -> Story:
+        """The story with the end of one more run; the same if it adds nothing."""
+        story, created = self.with_end(End.of(run)), instant(run.created_at)
+        if story is self or created is None:
+            return story
+        return replace(story, last_created=max(self.last_created or "", timestamp(created)))
 
     def with_end(self, end: End) -> Story:
         """The story with one more end; the same story if it adds nothing.
@@ -100,7 +109,7 @@ class Story:
             before = _after(before, ends.pop(0))
         successes = [each.ended_at for each in ends if each.outcome == Outcome.SUCCESS]
         last_success = max([self.last_success or "", *successes]) or None
-        return Story(tuple(ends), before, last_success)
+        return replace(self, ends=tuple(ends), before=before, last_success=last_success)
 
     @property
     def streak(self) -> Streak:
@@ -192,7 +201,7 @@ class TaskItem:
     watch: Watch | None = None
     watched_since: str | None = None
     look_through: bool = False
-    """Whether its runs are still to be listed, because it has just come to be watched."""
+    """Whether its runs are still to be listed, because its watch is new or has changed."""
     due_at: str | None = None
 
 
@@ -202,6 +211,7 @@ def story_attributes(story: Story) -> dict[str, Any]:
         "ends": [[end.run_id, end.ended_at, end.outcome, end.seconds] for end in story.ends],
         "before": [story.before.failures, story.before.since],
         "last_success": story.last_success,
+        "last_created": story.last_created,
     }
 
 
@@ -215,6 +225,7 @@ def parse_story(attributes: Mapping[str, Any]) -> Story:
         ),
         before=Streak(int(failures), since),
         last_success=attributes.get("last_success"),
+        last_created=attributes.get("last_created"),
     )
 
 
@@ -225,24 +236,26 @@ def read_task(document: Mapping[str, Any], names: Names, read_at: str) -> TaskIn
     """
     policies = document.get("policies")
     threshold = policies.get("criticalThreshold") if isinstance(policies, Mapping) else None
+    is_possible = type(threshold) is int and threshold in POSSIBLE_THRESHOLDS
     return TaskInfo(
         read_at=read_at,
-        names=replace(names, action=_text(document, "action")),
-        cron=_text(document, "cron"),
+        names=replace(names, action=name_in(document, "action")),
+        cron=name_in(document, "cron"),
         enabled=document.get("enabled") is not False,
         last_run=_moment(document, "lastRun"),
         next_run=_moment(document, "nextRun"),
-        critical_threshold=threshold if threshold in POSSIBLE_THRESHOLDS else None,
+        critical_threshold=threshold if is_possible else None,
     )
 
 
 def _moment(document: Mapping[str, Any], name: str) -> str | None:
-    moment = instant(_text(document, name))
+    moment = instant(name_in(document, name))
     return timestamp(moment) if moment else None
 
 
-def _text(document: Mapping[str, Any], name: str) -> str | None:
-    value = document.get(name)
+def name_in(document: object, name: str) -> str | None:
+    """Read a text of one of the vendor's documents; None if it is not there."""
+    value = document.get(name) if isinstance(document, Mapping) else None
     if not isinstance(value, str) or not value:
         return None
     return value.encode("utf-8", "replace").decode("utf-8")[:LONGEST_NAME]

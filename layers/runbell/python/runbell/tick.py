@@ -1,14 +1,13 @@
-"""What the schedule asks of a tick."""
+"""What a schedule asks of a tick."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from runbell.connections import DEFAULT, NAME
 from runbell.errors import RequestError
-
-CONNECTION = "default"
-"""The connection that exists from the first deploy, and the only one of this release."""
 
 LONGEST_ID = 128
 """Characters of a run's ID; the vendor's are UUIDs of 36."""
@@ -16,24 +15,25 @@ LONGEST_ID = 128
 
 @dataclass(frozen=True)
 class TickRequest:
-    """A tick of one connection; `run_ids` is None when all that is watched is meant."""
+    """A tick of one connection; `run_ids` is None when all that could have changed is meant."""
 
     connection: str
     run_ids: tuple[str, ...] | None
 
 
 def parse_tick(event: Any) -> TickRequest:
-    """Read the schedule's Input: {"connection": "default"}, optionally with {"runIDs": [...]}.
+    """Read a schedule's Input: {"connection": "default"}, optionally with {"runIDs": [...]}.
 
     Raises:
         RequestError: It is something else.
     """
     if not isinstance(event, dict):
         raise RequestError('must be an object such as {"connection": "default"}', "event")
-    connection = event.get("connection", CONNECTION)
-    if connection != CONNECTION:
+    connection = event.get("connection", DEFAULT)
+    if not isinstance(connection, str) or not re.fullmatch(NAME, connection):
         raise RequestError(
-            f"names no connection of this deployment: use {CONNECTION!r}", "event.connection"
+            f"is no name of a connection, such as {DEFAULT!r}: it must match {NAME}",
+            "event.connection",
         )
     run_ids = event.get("runIDs")
     if run_ids is None:

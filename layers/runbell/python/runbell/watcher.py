@@ -1,39 +1,48 @@
-"""Looks at many runs: what is pending is enqueued again, what is watched is checked."""
+"""A tick: looks at whatever of a connection's runs could have changed."""
 
 from __future__ import annotations
 
-import random
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from functools import partial
+from typing import TypeVar
 
 from runbell.checker import Check, Checker
+from runbell.connections import Connection, ConnectionStore, Scan
 from runbell.deadline import Deadline
+from runbell.discovery import Discovery, Row, front_after, in_batches
 from runbell.errors import (
     AlgoliaCredentialError,
     ConfigurationError,
+    MalformedRunError,
     OutOfTimeError,
-    QueueRefusedError,
-    QueueUnavailableError,
     RunbellError,
     RunNotFoundError,
 )
 from runbell.observability import logger, told
-from runbell.outbox import BATCH, Outbox, Wake
-from runbell.run import instant
-from runbell.store import Pending, RunStore
+from runbell.run import Run, instant, parse_run, timestamp
+from runbell.store import RunStore
+from runbell.sweeper import Sweeper
+from runbell.table import Table
+from runbell.timekeeper import Timekeeper
 
 AT_ONCE = 8
-"""Runs that a tick fetches side by side."""
+"""Runs that a tick looks at side by side."""
 
-SHORTEST_REST = timedelta(minutes=2)
-LONGEST_REST = timedelta(minutes=30)
-"""For how long a sweep leaves to the queue what an earlier one has enqueued. The queue tries by
-itself; more words for the same run would only pile up behind a channel that is put off."""
+ROWS_AT_ONCE = 400
+"""Rows of the list that are worked off before the next ones are begun."""
+
+LISTING = 0.4
+"""Of a tick's time, how much may go by while the list is read."""
+
+FULL_LOOK = 0.5
+"""Of a tick's time, how much must be left to go on with the look at all runs."""
+
+MOST_AGAIN = 100
+"""Runs whose look has failed that the next tick is told to look at; for more it looks at all."""
 
 UNKNOWN_FOR = timedelta(hours=1)
 """How long a watched run may be unknown to Algolia before it is looked at no more."""
@@ -44,13 +53,14 @@ class Report:
     """What a tick did.
 
     Args:
-        checked: Runs that were fetched and compared.
-        changed: Those with another status or outcome than known before.
+        checked: Runs that were seen and compared.
+        changed: Those with another status or outcome than known before, and runs that are missing.
         enqueued: Words put on the queue, those of the sweep included.
         stale: Reads that were older than what is known.
-        failed: Runs that could not be looked at; each has its line in the log.
+        failed: Things that could not be looked at; each has its line in the log.
         skipped: Runs that the time did not suffice for; the next tick looks at them.
         requests: Requests made to Algolia.
+        table_calls: Requests made to DynamoDB.
     """
 
     checked: int = 0
@@ -60,157 +70,292 @@ class Report:
     failed: int = 0
     skipped: int = 0
     requests: int = 0
+    table_calls: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """The counts by name."""
         return asdict(self)
 
 
+@dataclass
+class _Work:
+    """What came of working off some rows or runs."""
+
+    tally: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    """The runs whose look has failed, and may succeed later."""
+    left: list[bytes] = field(default_factory=list)
+    """The rows that the time did not suffice for."""
+
+    def add(self, other: _Work) -> None:
+        self.tally += other.tally
+        self.failed += other.failed
+        self.left += other.left
+
+
+T = TypeVar("T")
+
+
 class Watcher:
     """Looks after the runs of one connection.
 
     Args:
-        checker: Looks at one of them.
-        store: Remembers them.
-        outbox: Wakes notify.
+        name: The connection's.
+        connections: Knows what is asked of it, and how far the last tick came.
+        store: Remembers its runs.
+        sweeper: Enqueues again what is pending.
+        open_checker: Makes what looks at one run, as the connection is now.
+        open_timekeeper: Makes what looks at one task.
+        table: Counts what is asked of it.
         now: The time of day.
     """
 
     def __init__(
         self,
-        checker: Checker,
+        name: str,
+        connections: ConnectionStore,
         store: RunStore,
-        outbox: Outbox,
+        sweeper: Sweeper,
+        open_checker: Callable[[Connection], Checker],
+        open_timekeeper: Callable[[Checker], Timekeeper],
+        table: Table,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._checker = checker
-        self._connection = checker.connection
+        self._name = name
+        self._connections = connections
         self._store = store
-        self._outbox = outbox
+        self._sweeper = sweeper
+        self._open_checker = open_checker
+        self._open_timekeeper = open_timekeeper
+        self._table = table
         self._now = now
 
     def check(self, run_id: str, deadline: Deadline) -> Check:
-        """Look at one run now; see Checker."""
-        return self._checker.check(run_id, deadline)
+        """Look at one run now; see Checker.
+
+        Raises:
+            NotKnownError: There is no such connection.
+        """
+        return self._open_checker(self._connections.get(self._name)).check(run_id, deadline)
 
     def tick(self, deadline: Deadline, run_ids: Iterable[str] | None = None) -> Report:
-        """Enqueue again what is pending, then look at runs side by side.
+        """Enqueue again what is pending, then look at what could have changed.
 
         One run that fails leaves the others alone.
 
         Args:
-            deadline: When to be done; runs that it does not suffice for are left to the next tick.
-            run_ids: Which runs; all that are watched and have not ended, if not given.
+            deadline: When to be done; what it does not suffice for is left to the next tick.
+            run_ids: The runs to look at, if it is not to find them itself.
 
         Raises:
-            ConfigurationError, AlgoliaCredentialError: A setting or a secret is not usable, so none
-                can be looked at.
-            StoreUnavailableError: The table could not tell which runs there are.
+            NotKnownError: There is no such connection.
+            ConfigurationError, AlgoliaCredentialError: A setting or a secret is not usable, so
+                nothing can be looked at.
+            StoreUnavailableError: The table could not tell what there is to do.
         """
-        swept = self.sweep(deadline)
+        calls = self._table.calls_made
+        work = _Work(Counter(enqueued=self._sweeper.sweep(deadline)))
+        before = self._connections.get(self._name)
+        connection = _with_mode(before, self._now())
+        checker = self._open_checker(connection)
+        requests = checker.client.requests_made
         if run_ids is None:
-            run_ids = self._store.active(self._connection)
-        due = list(dict.fromkeys(run_ids))
-        random.shuffle(due)  # when the time does not suffice, it is others each time
-        before = self._checker.client.requests_made
-        tally: Counter[str] = Counter(enqueued=swept)
-        if due:
-            with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(due))) as pool:
-                for outcome in pool.map(lambda run_id: self._look(run_id, deadline), due):
-                    tally += outcome
-        if tally.pop("refused", 0) and not tally["checked"]:
-            raise AlgoliaCredentialError("Algolia refuses the credentials of every run looked at")
-        return Report(**tally, requests=self._checker.client.requests_made - before)
-
-    def sweep(self, deadline: Deadline | None = None) -> int:
-        """Enqueue again whatever was committed and has not been delivered.
-
-        Args:
-            deadline: When the whole tick has to be done; half of it is left to the runs.
-
-        Returns:
-            How many words the queue took. A queue out of reach is logged: the next sweep goes on.
-        """
-        sweep_id = uuid.uuid4().hex
-        half = deadline.remaining() / 2 if deadline else 0.0
-        enqueued = 0
-        pending = iter(self._store.pending(self._connection))
-        while batch := list(islice(pending, BATCH)):
-            taken = self._enqueue(batch, sweep_id)
-            for each in taken:
-                self._store.postpone(each, by=self._rest_of(each))
-            enqueued += len(taken)
-            if not taken:
-                logger.warning("the queue takes nothing, the next sweep goes on")
-                break
-            if deadline and deadline.remaining() < half:
-                break
-        if enqueued:
-            logger.info("the sweep enqueued what was pending", extra={"enqueued": enqueued})
-        return enqueued
-
-    def _enqueue(self, batch: list[Pending], sweep_id: str) -> list[Pending]:
-        """Put runs on the queue; one that it refuses leaves the others alone."""
-        try:
-            self._outbox.enqueue(map(Wake.of, batch), sweep=sweep_id)
-        except QueueRefusedError as error:
-            logger.warning("a batch is not taken, so each goes by itself", extra=told(error))
-        except QueueUnavailableError as error:
-            logger.warning("the queue is out of reach", extra=told(error))
-            return []
+            scan = self._look_at_all(connection.scan, checker, deadline, work)
+            if scan != before.scan:
+                self._connections.save_scan(self._name, scan)
         else:
-            return batch
-        taken = []
-        for each in batch:
-            try:
-                self._outbox.enqueue([Wake.of(each)], sweep=sweep_id)
-            except QueueRefusedError as error:
-                extra = {"run_id": each.run_id, **told(error)}
-                logger.error("the next sweep has to enqueue a run", extra=extra)
-            except QueueUnavailableError as error:
-                logger.warning("the queue is out of reach", extra=told(error))
-                break
-            else:
-                taken.append(each)
-        return taken
+            check = partial(checker.check, deadline=deadline)
+            names = list(dict.fromkeys(run_ids))
+            work.add(_side_by_side(partial(self._try, check, deadline=deadline), names))
+        if work.tally.pop("refused", 0) and not work.tally["checked"]:
+            raise AlgoliaCredentialError("Algolia refuses the credentials of every run looked at")
+        return Report(
+            **work.tally,
+            requests=checker.client.requests_made - requests,
+            table_calls=self._table.calls_made - calls,
+        )
 
-    def _rest_of(self, pending: Pending) -> timedelta:
-        """How long a sweep leaves a run alone: longer, the longer Slack has not taken it."""
-        since = instant(pending.since)
-        age = self._now() - since if since else timedelta(0)
-        return min(LONGEST_REST, max(SHORTEST_REST, age / 2))
-
-    def _look(self, run_id: str, deadline: Deadline) -> Counter[str]:
-        """Check one of many runs and count what came of it."""
+    def _look_at_all(self, scan: Scan, checker: Checker, deadline: Deadline, work: _Work) -> Scan:
+        """Look at the list, at what is due, and now and then at all runs; tells how far it came."""
+        time = deadline.remaining()
+        discovery = Discovery(checker.client, now=self._now)
+        due = [*self._store.due(self._name), *(("run", run_id) for run_id in scan.again)]
+        seen: set[str] = set()
         try:
-            check = self._check_or_retire(run_id, deadline)
+            finding = discovery.look(scan, deadline, Deadline(time * LISTING))
+        except (AlgoliaCredentialError, ConfigurationError):
+            raise  # nothing can be looked at, and people must hear of it
+        except RunbellError as error:
+            # What was read until then is left too: the ends of a task are told in their order.
+            logger.error("the list of runs can't be read", extra=told(error))
+            work.tally["failed"] += 1
+        else:
+            done = self._work_off(checker, finding.rows, deadline, seen)
+            work.add(done)
+            scan = replace(scan, front=front_after(scan, finding, done.left))
+            if finding.is_all and not done.left:
+                scan = discovery.with_full_look(scan)
+            elif not finding.is_whole:
+                scan = replace(scan, full_at=None)  # what is behind is the full look's to find
+        work.add(self._look_at_due(checker, due, seen, deadline))
+        while discovery.is_full_look_due(scan) and deadline.remaining() > time * FULL_LOOK:
+            try:
+                rows, after = discovery.page_of_all(scan, deadline)
+            except RunbellError as error:
+                logger.error("the list of all runs can't be read", extra=told(error))
+                work.tally["failed"] += 1
+                break
+            done = self._work_off(checker, self._worth_a_look(checker, rows), deadline, seen)
+            work.add(done)
+            if done.left:
+                break
+            scan = after
+        return _with_failures(scan, work.failed)
+
+    def _work_off(
+        self, checker: Checker, rows: Sequence[Row], deadline: Deadline, seen: set[str]
+    ) -> _Work:
+        """Look at runs as the list shows them, those of one task one after the other.
+
+        The rows come in the order in which they were updated, so that the ends of a task's runs
+        are seen in theirs.
+        """
+        work = _Work()
+        for batch in in_batches(rows, ROWS_AT_ONCE):
+            if not deadline.remaining():
+                work.left += [row.digest for row in batch]
+                work.tally["skipped"] += len(batch)
+                continue
+            of_task: dict[str, list[tuple[Row, Run]]] = {}
+            for row in batch:
+                try:
+                    run = parse_run(row.document)
+                except MalformedRunError as error:
+                    logger.error("a run can't be read", extra=told(error))
+                    work.tally["failed"] += 1
+                else:
+                    seen.add(run.run_id)
+                    of_task.setdefault(run.task_id, []).append((row, run))
+            chain = partial(self._observe_in_order, checker, deadline)
+            work.add(_side_by_side(chain, list(of_task.values())))
+        return work
+
+    def _observe_in_order(
+        self, checker: Checker, deadline: Deadline, rows: Sequence[tuple[Row, Run]]
+    ) -> _Work:
+        work = _Work()
+        for row, run in rows:
+            if not deadline.remaining():
+                work.left.append(row.digest)
+                work.tally["skipped"] += 1
+                continue
+
+            def observe(_: str, run: Run = run) -> Check:
+                return checker.observe(run)
+
+            work.add(self._try(observe, run.run_id, deadline=deadline))
+        return work
+
+    def _look_at_due(
+        self,
+        checker: Checker,
+        due: Sequence[tuple[str, str]],
+        seen: set[str],
+        deadline: Deadline,
+    ) -> _Work:
+        """Look at runs and tasks of which no list needs to show anything new."""
+        keeper = self._open_timekeeper(checker)
+        runs = {name for kind, name in due if kind == "run"} - seen
+        tasks = {name for kind, name in due if kind == "task"}
+        look = partial(checker.look, deadline=deadline)
+        work = _side_by_side(partial(self._try, look, deadline=deadline), sorted(runs))
+        of_task = partial(keeper.look, deadline=deadline)
+        work.add(_side_by_side(partial(self._try, of_task, deadline=deadline), sorted(tasks)))
+        work.failed.clear()  # they stay due
+        return work
+
+    def _worth_a_look(self, checker: Checker, rows: Sequence[Row]) -> list[Row]:
+        """Leave aside the rows of which nothing is new, or nobody wants to hear."""
+        runs: dict[bytes, Run] = {}
+        worth: list[Row] = []
+        for row in rows:
+            try:
+                runs[row.digest] = parse_run(row.document)
+            except MalformedRunError:
+                continue  # told when it was at the head of the list
+        glance = self._store.glance(self._name, runs.values())
+        for row in rows:
+            run = runs.get(row.digest)
+            if run is None or glance.snapshots.get(run.run_id) == run:
+                continue
+            watched = run.run_id in glance.watched_runs or run.task_id in glance.watched_tasks
+            if checker.connection.watches_all or watched:
+                worth.append(row)
+        return worth
+
+    def _try(self, look: Callable[[str], Check | int], name: str, *, deadline: Deadline) -> _Work:
+        """Look at one of many runs or tasks and count what came of it."""
+        if not deadline.remaining():
+            return _Work(Counter(skipped=1))
+        try:
+            found = self._look_or_retire(look, name)
         except ConfigurationError:
             raise  # no other run could be looked at either, and people must hear of it
         except OutOfTimeError:
-            return Counter(skipped=1)
+            return _Work(Counter(skipped=1), [name])
         except RunbellError as error:
-            logger.error("a run can't be looked at", extra={"run_id": run_id, **told(error)})
+            logger.error("a run can't be looked at", extra={"run_id": name, **told(error)})
             refused = isinstance(error, AlgoliaCredentialError)
-            return Counter(failed=1, refused=int(refused))
+            may_succeed = error.retryable or refused
+            return _Work(Counter(failed=1, refused=int(refused)), [name] if may_succeed else [])
         except Exception as error:  # noqa: BLE001 (logged: one run must not stop the others)
-            logger.exception("a run fails unforeseen", extra={"run_id": run_id, **told(error)})
-            return Counter(failed=1)
-        return Counter(
-            checked=1,
-            changed=int(check.change is not None),
-            enqueued=int(check.queued),
-            stale=int(check.stale),
+            logger.exception("a run fails unforeseen", extra={"run_id": name, **told(error)})
+            return _Work(Counter(failed=1), [name])
+        if isinstance(found, int):
+            return _Work(Counter(checked=1, changed=found))
+        return _Work(
+            Counter(
+                checked=1,
+                changed=int(found.change is not None),
+                enqueued=int(found.queued),
+                stale=int(found.stale),
+            )
         )
 
-    def _check_or_retire(self, run_id: str, deadline: Deadline) -> Check:
-        """Check a run; one that Algolia has not known for long is looked at no more."""
+    def _look_or_retire(self, look: Callable[[str], Check | int], run_id: str) -> Check | int:
+        """Look at a run; one that Algolia has not known for long is looked at no more."""
         try:
-            return self.check(run_id, deadline)
+            return look(run_id)
         except RunNotFoundError:
-            item = self._store.note_unknown(self._connection, run_id)
+            item = self._store.note_unknown(self._name, run_id)
             since = instant(item.unknown_since) if item else None
-            if since and self._now() - since > UNKNOWN_FOR:
-                self._store.retire(self._connection, run_id)
+            is_watched = item is not None and item.watch is not None
+            if since and (not is_watched or self._now() - since > UNKNOWN_FOR):
+                self._store.retire(self._name, run_id)
                 logger.error("a run is unknown for long, its watch ends", extra={"run_id": run_id})
             raise
+
+
+def _side_by_side(look: Callable[[T], _Work], things: Sequence[T]) -> _Work:
+    work = _Work()
+    if things:
+        with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(things))) as pool:
+            for done in pool.map(look, things):
+                work.add(done)
+    return work
+
+
+def _with_mode(connection: Connection, now: datetime) -> Connection:
+    """Remember since when all runs are watched, or that they no longer are."""
+    since = connection.scan.all_since or timestamp(now)
+    scan = replace(connection.scan, all_since=since if connection.watches_all else None)
+    return replace(connection, scan=scan)
+
+
+def _with_failures(scan: Scan, failed: Sequence[str]) -> Scan:
+    """Have the next tick look at the runs whose look has failed."""
+    again = tuple(sorted(set(failed)))
+    if len(again) > MOST_AGAIN:
+        return replace(scan, again=(), full_at=None, full_from=None, full_page=0)
+    return replace(scan, again=again)

@@ -1,0 +1,160 @@
+"""Finds the runs that could have changed, in a list that moves while it is read.
+
+The list is sorted by what was updated last. What a look finds at its head is remembered as
+digests, row by row; a row with a known digest has nothing new, and behind a page of such rows
+there is nothing new either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from runbell.algolia import IngestionClient
+from runbell.connections import DIGEST, Scan
+from runbell.deadline import Deadline
+from runbell.run import instant, timestamp
+
+WINDOW = timedelta(days=7)
+"""How far back runs are listed; the vendor's own default."""
+
+FRONT = 256
+"""Digests that are remembered: two pages, and some of what has gone down to the third."""
+
+LONGEST_FRONT = 32_768
+"""Digests that are remembered while rows are left over: an item holds 400 KB in all."""
+
+FULL_LOOK = timedelta(hours=1)
+"""After which all pages are looked through again."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run as a list shows it, not yet read, and the digest of all that it shows."""
+
+    digest: bytes
+    document: object
+
+    @classmethod
+    def of(cls, document: object) -> Row:
+        """The row of a document."""
+        text = json.dumps(document, sort_keys=True)
+        return cls(hashlib.blake2b(text.encode(), digest_size=DIGEST).digest(), document)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a look at the head of the list has found.
+
+    Args:
+        rows: What may be new, in the order in which it was updated, the earliest first.
+        digests: Those of all rows that were seen, in the order of the list.
+        is_whole: Whether the look came to a page on which nothing is new, or to the last page.
+        is_all: Whether it came to the last page.
+    """
+
+    rows: tuple[Row, ...]
+    digests: tuple[bytes, ...]
+    is_whole: bool
+    is_all: bool
+
+
+class Discovery:
+    """Reads the list of a connection's runs.
+
+    Args:
+        client: Reads it.
+        now: The time of day.
+    """
+
+    def __init__(
+        self,
+        client: IngestionClient,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client
+        self._now = now
+
+    def look(self, scan: Scan, deadline: Deadline, listing: Deadline) -> Finding:
+        """Read the list from its head to the first page on which nothing is new.
+
+        Args:
+            scan: What earlier looks have seen.
+            deadline: When to be done.
+            listing: When to ask for no further page.
+
+        Raises:
+            AlgoliaError, OutOfTimeError, ConfigurationError, SecretUnavailableError: A page can't
+                be had; nothing is known then of what is behind it.
+        """
+        known, start = set(scan.front), timestamp(self._now() - WINDOW)
+        rows: dict[bytes, Row] = {}
+        digests: dict[bytes, None] = {}
+        page = 1
+        while True:
+            listed = self._client.list_runs(
+                deadline, page=page, sort="updatedAt", order="desc", start=start
+            )
+            found = [Row.of(document) for document in listed.items]
+            # Rows move down while others come in above them, and may be seen once more: such a
+            # page is no quiet one, what is behind it may be new.
+            new = {row.digest: row for row in found if row.digest not in known}
+            rows |= new
+            digests |= dict.fromkeys(row.digest for row in found)
+            is_whole = not new or not listed.has_more
+            if is_whole or not listing.remaining():
+                return Finding(
+                    tuple(reversed(rows.values())), tuple(digests), is_whole, not listed.has_more
+                )
+            page += 1
+
+    def page_of_all(self, scan: Scan, deadline: Deadline) -> tuple[list[Row], Scan]:
+        """Read the next page of all runs, in the order of their creation, which nothing shifts.
+
+        Returns:
+            Its rows, and how far the full look is after them.
+
+        Raises:
+            AlgoliaError, OutOfTimeError, ConfigurationError, SecretUnavailableError: As `look`.
+        """
+        start = scan.full_from or timestamp(self._now() - WINDOW)
+        page = scan.full_page + 1
+        listed = self._client.list_runs(
+            deadline, page=page, sort="createdAt", order="asc", start=start
+        )
+        after = replace(scan, full_from=start, full_page=page)
+        if not listed.has_more:
+            after = self.with_full_look(scan)
+        return [Row.of(document) for document in listed.items], after
+
+    def is_full_look_due(self, scan: Scan) -> bool:
+        """Whether all pages are to be looked through: one look is under way, or long ago."""
+        last = instant(scan.full_at)
+        return scan.full_from is not None or last is None or self._now() - last >= FULL_LOOK
+
+    def with_full_look(self, scan: Scan) -> Scan:
+        """The same, after all pages were looked through just now."""
+        return replace(scan, full_at=timestamp(self._now()), full_from=None, full_page=0)
+
+
+def front_after(scan: Scan, finding: Finding, left: Iterable[bytes]) -> tuple[bytes, ...]:
+    """What is to be remembered of the head of the list.
+
+    Args:
+        scan: What was remembered before.
+        finding: What a look has found.
+        left: Rows that nobody got round to; they are to be found again.
+    """
+    undone = frozenset(left)
+    seen = [digest for digest in finding.digests if digest not in undone]
+    front = list(dict.fromkeys([*seen, *scan.front]))
+    return tuple(front[: LONGEST_FRONT if undone else FRONT])
+
+
+def in_batches(rows: Sequence[Row], size: int) -> Iterable[Sequence[Row]]:
+    """Cut rows into batches, in their order."""
+    return (rows[at : at + size] for at in range(0, len(rows), size))

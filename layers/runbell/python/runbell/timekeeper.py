@@ -1,0 +1,162 @@
+"""Looks at a task by itself: at its runs when its watch is new, and for a run that is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from runbell.algolia import ListPage
+from runbell.checker import Checker
+from runbell.deadline import Deadline
+from runbell.errors import MalformedRunError, RunNotFoundError
+from runbell.items import HistoryEntry, Missed
+from runbell.observability import logger, told
+from runbell.rules import Kind, announce
+from runbell.run import Run, parse_run, timestamp
+from runbell.store import RunStore
+from runbell.task_store import TaskStore
+from runbell.tasks import TaskInfo, TaskItem
+from runbell.timetable import is_answered_by, is_still_expected, overdue_at
+
+WINDOW = timedelta(days=7)
+"""How far back runs are listed; the vendor's own default."""
+
+NEXT_LOOK = timedelta(hours=1)
+"""After which a task, whose next run is missing, is looked at again."""
+
+ATTEMPTS = 2
+"""Requests for what a task is, before the next tick tries again."""
+
+PAGES = 100
+"""Pages of a task's runs that are read at the most."""
+
+
+class Timekeeper:
+    """Looks at one task of a connection at a time; many threads may share it.
+
+    Args:
+        checker: Looks at its runs.
+        store: Remembers runs, and those that are missing.
+        tasks: Remembers tasks.
+        now: The time of day.
+    """
+
+    def __init__(
+        self,
+        checker: Checker,
+        store: RunStore,
+        tasks: TaskStore,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._checker = checker
+        self._connection = checker.connection.name
+        self._store = store
+        self._tasks = tasks
+        self._now = now
+
+    def look(self, task_id: str, deadline: Deadline) -> int:
+        """Do for a task what is due.
+
+        Returns:
+            How many changes of its runs there were, a missing run included.
+
+        Raises:
+            AlgoliaError, OutOfTimeError, StoreUnavailableError, LostRaceError, ConfigurationError:
+                It stays due.
+        """
+        task = self._tasks.get(self._connection, task_id)
+        if not (self._checker.connection.watches_all or task.watch):
+            self._tasks.look_again(task, None)
+            return 0
+        changed = self._look_through(task, deadline) if task.look_through else 0
+        return changed + self._look_for_the_next(task, deadline)
+
+    def _look_through(self, task: TaskItem, deadline: Deadline) -> int:
+        """Look at all runs of a task, the oldest first."""
+        changed = 0
+        for run in reversed(list(self._runs_of(task, deadline))):
+            check = self._checker.observe(run, is_due=True)
+            changed += check.change is not None
+        return changed
+
+    def _look_for_the_next(self, task: TaskItem, deadline: Deadline) -> int:
+        """See whether the run was created that the task's timetable promised."""
+        wants_to_know = Kind.STALLED in self._checker.routing_of(task).notify_on
+        try:
+            info = self._checker.background.ask(task, deadline, attempts=ATTEMPTS)
+        except RunNotFoundError:  # the task was deleted
+            self._tasks.look_again(task, None)
+            return 0
+        missed = 0
+        if wants_to_know and self._is_missing(task, info, deadline):
+            missed = self._announce_missed(task, info)
+        self._tasks.put_info(task, info)
+        self._tasks.look_again(task, self._next_look(info) if wants_to_know else None)
+        return missed
+
+    def _next_look(self, info: TaskInfo) -> datetime | None:
+        overdue = overdue_at(info)
+        if overdue is None:
+            return None
+        return overdue if overdue > self._now() else self._now() + NEXT_LOOK
+
+    def _is_missing(self, task: TaskItem, info: TaskInfo, deadline: Deadline) -> bool:
+        """Whether the run that was expected when the task was last read has not been created."""
+        expected, overdue = task.info, overdue_at(task.info)
+        if expected is None or overdue is None or overdue > self._now():
+            return False
+        if not is_still_expected(expected, info):
+            return False
+        if is_answered_by(expected, task.story.last_created):
+            return False
+        newest = next(self._runs_of(task, deadline), None)  # it may not have ended yet
+        return newest is None or not is_answered_by(expected, newest.created_at)
+
+    def _announce_missed(self, task: TaskItem, info: TaskInfo) -> int:
+        """Save that a run is missing, once, and have it told."""
+        expected_at = task.info.next_run if task.info else None
+        announcement = announce(Kind.MISSED, self._checker.routing_of(task), self._now())
+        if announcement is None or expected_at is None:
+            return 0
+        entry = HistoryEntry(
+            number=1,
+            kind=Kind.MISSED,
+            status=Kind.MISSED,
+            outcome=None,
+            at=timestamp(self._now()),
+            announced=True,
+            mentions=announcement.mentions,
+        )
+        missed = Missed(task.task_id, expected_at)
+        item = self._store.create_missed(
+            self._connection, missed, entry, announcement.channel, info.names
+        )
+        if item is None:
+            return 0
+        logger.info("a run is missing", extra={"task_id": task.task_id, "expected_at": expected_at})
+        self._checker.enqueue(item)
+        return 1
+
+    def _runs_of(self, task: TaskItem, deadline: Deadline) -> Iterator[Run]:
+        """Read a task's runs, the one created last first."""
+        start = timestamp(self._now() - WINDOW)
+        for number in range(1, PAGES + 1):
+            page: ListPage = self._checker.client.list_runs(
+                deadline,
+                page=number,
+                sort="createdAt",
+                order="desc",
+                start=start,
+                task_id=task.task_id,
+            )
+            for document in page.items:
+                try:
+                    run = parse_run(document)
+                except MalformedRunError as error:
+                    logger.error("a run can't be read", extra=told(error))
+                    continue
+                if run.task_id == task.task_id:
+                    yield run
+            if not page.has_more:
+                return
