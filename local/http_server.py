@@ -80,6 +80,10 @@ class LoopbackServer:
         with self._lock:
             self._asked.append(asked)
 
+    def faults_for(self, request: Request) -> Faults:  # noqa: ARG002
+        """The faults that a request meets, or that a control request is about."""
+        return self.faults
+
     def answer_truly(self, request: Request) -> Answer:
         """The service's own answer; an exception becomes a 500 and a logged traceback."""
         try:
@@ -90,17 +94,18 @@ class LoopbackServer:
 
     def control(self, request: Request) -> Answer:
         """Add the faults a person asks for, or forget the waiting ones."""
+        faults = self.faults_for(request)
         match request.method:
             case "POST":
                 try:
-                    self.faults.add_described(request.json())
+                    faults.add_described(request.json())
                 except (TypeError, ValueError) as error:
                     return Answer.of_json(400, {"message": str(error)})
             case "DELETE":
-                self.faults.clear()
+                faults.clear()
             case _:
                 return Answer.of_json(405, {"message": "Faults are asked for by POST or DELETE"})
-        return Answer.of_json(200, {"injected": self.faults.counts})
+        return Answer.of_json(200, {"injected": faults.counts})
 
 
 class _Server(ThreadingHTTPServer):
@@ -163,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         if request.path == FAULTS_PATH:
             self._send(owner.control(request))
             return
-        fault = owner.faults.take(f"{request.method} {request.target}")
+        fault = owner.faults_for(request).take(f"{request.method} {request.target}")
         self._answer(owner, request, fault)
 
     def _answer(self, owner: LoopbackServer, request: Request, fault: Fault | None) -> None:

@@ -1,12 +1,15 @@
 """How the API's lists are asked for: filters, order, window and page."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from local.algolia.rows import Listed, Rows
+from local.algolia.times import moment, rfc3339
+
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 MOST_PER_PAGE = 100
@@ -21,14 +24,6 @@ class RefusedError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
-
-
-@dataclass(frozen=True)
-class Listed:
-    """One item as the API shows it, with the moments it is sorted and windowed by."""
-
-    item: dict[str, Any]
-    moments: Mapping[str, datetime]
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class ListRules:
     span: timedelta
     """How far back the window reaches unless it is asked for."""
 
-    def answer(self, rows: Iterable[Listed], query: Query, now: float) -> dict[str, Any]:
+    def answer(self, rows: Rows, query: Query, now: float) -> dict[str, Any]:
         """The asked page of the list; raises RefusedError for a request it cannot read."""
         self._check_names(query)
         start, end = self._window(query, now)
@@ -56,21 +51,22 @@ class ListRules:
         sort = _choice(query, "sort", self.sorts, self.sorts[-1])
         order = _choice(query, "order", ("asc", "desc"), "desc")
         wanted = {field: self._values(field, query) for field in self.filters if field in query}
-        window = self.sorts[-1]
-        found = [
-            row
-            for row in rows
-            if start <= row.moments[window] <= end
-            and all(row.item.get(field) in values for field, values in wanted.items())
-        ]
-        found.sort(key=lambda row: (_rank(row, sort), row.moments[window]), reverse=order == "desc")
+        found = rows.between(start, end, sort=sort, descending=order == "desc")
+        for field, values in wanted.items():
+            found = _having(found, field, tuple(values))
         first = (page - 1) * size
+        if wanted:
+            every = list(found)
+            count, shown = len(every), every[first : first + size]
+        else:  # nothing beyond the page needs to be looked at, however long the list is
+            count = rows.count_between(start, end)
+            shown = list(islice(found, first, first + size))
         return {
-            self.name: [row.item for row in found[first : first + size]],
+            self.name: [row.item for row in shown],
             "pagination": {
-                "nbPages": -(-len(found) // size),
+                "nbPages": -(-count // size),
                 "page": page,
-                "nbItems": len(found),
+                "nbItems": count,
                 "itemsPerPage": size,
             },
             "window": {"startDate": rfc3339(start), "endDate": rfc3339(end)},
@@ -99,28 +95,32 @@ class ListRules:
         return start, end
 
 
-def moment(seconds: float) -> datetime:
-    """The time so many seconds after 1970, to the millisecond that the API shows."""
-    return EPOCH + timedelta(milliseconds=round(seconds * 1000))
+RUNS = ListRules(
+    "runs",
+    filters={
+        "status": frozenset({"created", "started", "finished", "skipped"}),
+        "type": frozenset({"reindex", "update", "discover", "validate", "push"}),
+        "taskID": None,
+    },
+    sorts=("status", "updatedAt", "createdAt"),
+    span=timedelta(days=7),
+)
+EVENTS = ListRules(
+    "events",
+    filters={
+        "status": frozenset({"created", "started", "retried", "failed", "succeeded", "critical"}),
+        "type": frozenset({"fetch", "record", "log", "transform"}),
+    },
+    sorts=("status", "type", "publishedAt"),
+    span=timedelta(hours=3),
+)
 
 
-def rfc3339(at: datetime) -> str:
-    """A time as the API writes it: in UTC, with milliseconds and a Z."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def time_in(item: Mapping[str, Any], field: str) -> datetime | None:
-    """The time an item carries in a field, if there is one that can be read."""
-    try:
-        read = datetime.fromisoformat(item[field])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return read if read.tzinfo else None
-
-
-def _rank(row: Listed, sort: str) -> str:
-    """What a row is sorted by; every moment is written alike, so text sorts as time does."""
-    return rfc3339(row.moments[sort]) if sort in row.moments else str(row.item.get(sort) or "")
+def _having(
+    rows: Iterator[Listed], field: str, values: tuple[str, ...]
+) -> Generator[Listed, None, None]:
+    # A tuple asks for no hash, which a malformed run's value may not have.
+    return (row for row in rows if row.item.get(field) in values)
 
 
 def _number(query: Query, name: str, usual: int, *, most: int = 10**9) -> int:

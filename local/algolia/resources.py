@@ -1,6 +1,7 @@
 """Tasks with their sources and destinations: those that were put, and believable ones."""
 
 import uuid
+from functools import cache
 from typing import Any
 
 Resource = dict[str, Any]
@@ -97,6 +98,7 @@ class Resources:
         return None
 
 
+@cache
 def _id(task_id: str, role: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{role} of {task_id}"))
 

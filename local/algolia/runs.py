@@ -6,7 +6,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from local.algolia.lists import Listed, moment, rfc3339, time_in
+from local.algolia.rows import Listed
+from local.algolia.times import moment, rfc3339, time_in
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,11 @@ class PlayedLife:
         shown = {name: value for name, value in run.items() if value is not None}
         return Listed(shown, {"createdAt": created_at, "updatedAt": self._moment_of(latest)})
 
+    def next_step(self, now: float) -> float | None:
+        """When the run will look otherwise than now, or None for never again."""
+        times = (self.start + step.after for step in self.life.steps)
+        return next((time for time in times if time > now), None)
+
     def _moment_of(self, step: Step) -> datetime:
         return moment(self.start + step.after)
 
@@ -104,6 +110,9 @@ class LiteralRun:
         return Listed(
             self.run, {"createdAt": time_in(self.run, "createdAt") or put, "updatedAt": put}
         )
+
+    def next_step(self, now: float) -> None:
+        """It stays as it is."""
 
 
 def _progress(steps: Sequence[Step]) -> dict[str, int] | None:

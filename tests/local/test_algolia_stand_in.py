@@ -1,6 +1,8 @@
 """The stand-in for Algolia, as the vendor's client and a plain HTTP client see it."""
 
+import json
 import logging
+import random
 import socket
 import threading
 import time
@@ -8,8 +10,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from email.message import Message
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 import requests
@@ -20,7 +23,8 @@ from algoliasearch.ingestion.config import IngestionConfig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.algolia import AlgoliaStandIn, RunLife, Shown, Step
+from local.algolia import AlgoliaStandIn, Application, GivenAnswer, RunLife, Shown, Step
+from local.algolia.official import read_officially
 from local.faults import Fault
 from local.http_server import Answer, Asked, LoopbackServer, Request
 
@@ -61,12 +65,16 @@ def algolia(clock: FakeClock) -> Iterator[AlgoliaStandIn]:
         yield stand_in
 
 
-def key_of(algolia: AlgoliaStandIn) -> dict[str, str]:
-    return {"x-algolia-application-id": algolia.app_id, "x-algolia-api-key": algolia.api_key}
+def key_of(asked: AlgoliaStandIn | Application) -> dict[str, str]:
+    return {"x-algolia-application-id": asked.app_id, "x-algolia-api-key": asked.api_key}
 
 
 def get(algolia: AlgoliaStandIn, path: str, **query: str) -> requests.Response:
     return requests.get(algolia.url + path, params=query, headers=key_of(algolia), timeout=5)
+
+
+def get_of(asked: AlgoliaStandIn | Application, url: str) -> requests.Response:
+    return requests.get(url, headers=key_of(asked), timeout=5)
 
 
 def listed(algolia: AlgoliaStandIn, **query: str) -> list[str]:
@@ -199,6 +207,36 @@ def test_the_official_client_reads_what_was_put(algolia: AlgoliaStandIn) -> None
     assert client.get_destination("d").input.index_name == "shop"
 
 
+def test_a_task_has_the_optional_fields_it_was_put_with_and_no_others(
+    algolia: AlgoliaStandIn,
+) -> None:
+    told = {
+        "taskID": "told",
+        "enabled": False,
+        "cron": "*/5 * * * *",
+        "lastRun": "2025-06-02T11:55:00Z",
+        "nextRun": "2025-06-02T12:00:00Z",
+        "policies": {"criticalThreshold": 3},
+    }
+    algolia.put_task(told)
+    algolia.put_task({"taskID": "bare"})
+    algolia.script_task("believable", [Step(0, "created")])
+    client = official_client(algolia)
+
+    assert client.get_task("told").to_dict().items() >= told.items()
+    bare = get(algolia, "/2/tasks/bare").json()
+    assert bare.keys() == {
+        "taskID",
+        "sourceID",
+        "destinationID",
+        "enabled",
+        "createdAt",
+        "updatedAt",
+    }
+    believable = client.get_task("believable")
+    assert (believable.cron, believable.next_run) == ("0 * * * *", None)
+
+
 def test_the_official_client_starts_a_run_that_lives_its_script(
     algolia: AlgoliaStandIn, clock: FakeClock
 ) -> None:
@@ -218,6 +256,55 @@ def test_the_official_client_reports_a_refusal(algolia: AlgoliaStandIn) -> None:
     with pytest.raises(RequestException, match="No such run") as refusal:
         official_client(algolia).get_run("nowhere")
     assert refusal.value.status_code == 404
+
+
+def test_the_official_client_reads_every_answer_that_was_given(
+    algolia: AlgoliaStandIn, clock: FakeClock
+) -> None:
+    given: set[GivenAnswer] = set()
+    algolia.on_answer = given.add
+    algolia.play(FAILING)
+    algolia.play(RunLife("run-2", "task-2", [Step(0, "skipped")], "push"))
+    algolia.put_event("run-1", {"status": "critical", "data": {"message": "404"}})
+    algolia.put_event("run-1", {"status": None})
+    task = get(algolia, "/2/tasks/task-1").json()
+    for _ in range(5):
+        for path in ("/1/runs", "/1/runs/run-1", "/1/runs/run-1/events?itemsPerPage=1"):
+            assert get(algolia, path).status_code == 200
+        clock.now += 10
+    get(algolia, f"/1/sources/{task['sourceID']}")
+    get(algolia, f"/1/destinations/{task['destinationID']}")
+    official_client(algolia).run_task("task-1")
+
+    for answer in given:
+        read = read_officially(answer).model_dump(by_alias=True, exclude_unset=True)
+        assert without_nulls(read) == without_nulls(json.loads(answer.body))
+    assert {answer.operation for answer in given} == {
+        "listRuns",
+        "getRun",
+        "listEvents",
+        "getTask",
+        "getSource",
+        "getDestination",
+        "runTask",
+    }
+    assert len({answer.body for answer in given if answer.operation == "getRun"}) == 4
+
+
+def without_nulls(value: Any) -> Any:
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    if isinstance(value, dict):
+        return {name: without_nulls(item) for name, item in value.items() if item is not None}
+    return value
+
+
+@pytest.mark.parametrize(
+    "body", [b"null", b"[]", b"{}", b'{"runs": [{}], "pagination": {}, "window": {}}', b"no JSON"]
+)
+def test_an_answer_that_the_official_client_cannot_read_is_an_error(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_officially(GivenAnswer("APP", "listRuns", "/1/runs", body))
 
 
 # Requests it refuses
@@ -373,6 +460,186 @@ def test_a_run_does_not_exist_before_its_first_step(
     assert (listed(algolia), get(algolia, "/1/runs/later").status_code) == (["later"], 200)
 
 
+def test_a_list_can_shift_between_two_pages_of_a_scan(
+    algolia: AlgoliaStandIn, clock: FakeClock
+) -> None:
+    for number in range(4):
+        algolia.play(RunLife(f"{number}", "t", [Step(-number, "created"), Step(5, "started")]))
+    truly = algolia.handle
+
+    def shift(request: Request) -> Answer:
+        if request.query.get("page") == ["2"]:
+            algolia.play(RunLife("new", "t", [Step(0, "created")]))
+        return truly(request)
+
+    algolia.handle = shift
+    pages = [listed(algolia, itemsPerPage="2", page=page) for page in "123"]
+
+    assert pages == [["0", "1"], ["1", "2"], ["3"]]
+
+
+def naive_page(
+    told: dict[str, tuple[RunLife, float] | float], query: dict[str, str], now: float
+) -> tuple[list[str], int]:
+    """The IDs on a page of runs, and how many there are, computed from scratch."""
+    rows = []
+    for number, (run_id, run) in enumerate(told.items()):
+        if isinstance(run, float):  # a literal run, put then
+            at, created, status, kind, task = run, run, "skipped", "push", "literal"
+        else:
+            life, start = run
+            reached = [step for step in life.steps if start + step.after <= now]
+            if not reached:
+                continue
+            created, at = start + reached[0].after, start + reached[-1].after
+            status, kind, task = reached[-1].status, life.type, life.task_id
+        sorts = {"status": status, "updatedAt": at, "createdAt": created}
+        end = seconds_of(query["endDate"]) if "endDate" in query else now
+        since = seconds_of(query["startDate"]) if "startDate" in query else end - 7 * 86400
+        wanted = {"status": status, "type": kind, "taskID": task}
+        if since <= created <= end and all(
+            value in query[field].split(",") for field, value in wanted.items() if field in query
+        ):
+            rows.append((sorts[query["sort"]], created, number, run_id))
+    rows.sort(reverse=query["order"] == "desc")
+    size = int(query["itemsPerPage"])
+    first = (int(query["page"]) - 1) * size
+    return [row[-1] for row in rows[first : first + size]], len(rows)
+
+
+def page_of(application: Application, query: dict[str, str]) -> tuple[list[str], int] | str:
+    """The same as the application answers it, or its message."""
+    request = Request("GET", f"/1/runs?{urlencode(query)}", Message())
+    page = json.loads(application.answer(request).body)
+    if "message" in page:
+        return str(page["message"])
+    return [run["runID"] for run in page["runs"]], page["pagination"]["nbItems"]
+
+
+def seconds_of(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+statuses = st.sampled_from(["created", "started", "finished", "skipped"])
+kinds = st.sampled_from(["reindex", "push"])
+task_ids = st.sampled_from(["t1", "t2", "literal"])
+run_ids = st.integers(0, 30).map(str)
+moments = st.integers(-9 * 86400, 3600)
+times = moments.map(lambda age: (datetime.fromtimestamp(NOON + age, UTC)).isoformat())
+lives = st.builds(
+    lambda run_id, task_id, after, told, kind: RunLife(
+        run_id, task_id, [Step(*step) for step in zip(sorted(after), told, strict=False)], kind
+    ),
+    run_ids,
+    task_ids,
+    st.lists(st.integers(0, 900), min_size=1, max_size=5),
+    st.lists(statuses, min_size=5, max_size=5),
+    kinds,
+)
+queries = st.fixed_dictionaries(
+    {
+        "sort": st.sampled_from(["status", "updatedAt", "createdAt"]),
+        "order": st.sampled_from(["asc", "desc"]),
+        "itemsPerPage": st.integers(1, 12).map(str),
+        "page": st.integers(1, 3).map(str),
+    },
+    optional={
+        "status": st.lists(statuses, min_size=1, max_size=2).map(",".join),
+        "type": kinds,
+        "taskID": task_ids,
+        "startDate": times,
+        "endDate": times,
+    },
+)
+happenings = st.one_of(
+    st.tuples(st.just("play"), st.lists(lives, max_size=8), moments),
+    st.tuples(st.just("put"), run_ids),
+    st.tuples(st.just("wait"), st.integers(0, 900)),
+    st.tuples(st.just("go back"), st.integers(0, 900)),
+)
+
+
+def test_time_may_go_back(algolia: AlgoliaStandIn, clock: FakeClock) -> None:
+    algolia.play(FAILING)
+    algolia.play(RunLife("later", "t", [Step(20, "created")]))
+    clock.now += 30
+    assert listed(algolia, status="created,finished") == ["later", "run-1"]
+
+    clock.now -= 15
+
+    assert listed(algolia, status="created,finished") == []
+    assert listed(algolia) == ["run-1"]
+    clock.now += 5
+    assert listed(algolia) == ["later", "run-1"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(happenings, queries), min_size=5, max_size=30))
+def test_a_list_is_what_a_computation_from_scratch_makes_it(story: list[Any]) -> None:
+    clock, told = FakeClock(), dict[str, Any]()
+    application = Application("APP", "key", clock, lambda answer: None)
+    for happening, query in story:
+        match happening:
+            case ["play", played, start]:
+                application.play(*played, start=NOON + start)
+                told |= {life.run_id: (life, NOON + start) for life in played}
+            case ["put", run_id]:
+                run = {"runID": run_id, "status": "skipped", "type": "push", "taskID": "literal"}
+                application.put_run(run)
+                told[run_id] = clock.now
+            case ["wait", seconds]:
+                clock.now += seconds
+            case ["go back", seconds]:
+                clock.now -= seconds
+
+        assert page_of(application, query) in (
+            naive_page(told, query, clock.now),
+            "startDate is after endDate",
+        )
+
+
+def test_a_long_list_stays_what_it_is_from_scratch_while_its_runs_go_on(clock: FakeClock) -> None:
+    chance, told = random.Random(7), dict[str, Any]()
+    application = Application("APP", "key", clock, lambda answer: None)
+    for number in range(1500):
+        after = sorted(chance.sample(range(86400), 5))
+        words = chance.choices(["created", "started", "finished"], k=5)
+        steps = [Step(*step) for step in zip(after, words, strict=True)]
+        life = RunLife(f"{number}", f"t{number % 9}", steps)
+        told[life.run_id] = (life, NOON - chance.randrange(2 * 86400))
+        application.play(life, start=told[life.run_id][1])
+
+    for _ in range(200):
+        clock.now += chance.randrange(20)
+        run_id = str(chance.randrange(5))
+        application.put_run({"runID": run_id, "status": "skipped"})
+        told[run_id] = clock.now
+        query = {
+            "sort": chance.choice(["status", "updatedAt", "createdAt"]),
+            "order": chance.choice(["asc", "desc"]),
+            "itemsPerPage": "100",
+            "page": str(chance.randrange(1, 16)),
+        }
+        assert page_of(application, query) == naive_page(told, query, clock.now)
+
+
+def test_a_long_list_is_quick_to_look_at_while_its_runs_go_on(clock: FakeClock) -> None:
+    application = Application("APP", "key", clock, lambda answer: None)
+    for number in range(20_000):
+        steps = [Step(after, "started") for after in range(0, 600, 120)]
+        application.play(RunLife(f"{number}", "t", steps), start=NOON - number)
+    request = Request("GET", "/1/runs?sort=updatedAt&itemsPerPage=100", Message())
+
+    def seconds_of_a_look() -> float:
+        clock.now += 1
+        began = time.perf_counter()
+        assert application.answer(request).status == 200
+        return time.perf_counter() - began
+
+    seconds_of_a_look()  # the first one writes every run
+    assert min(seconds_of_a_look() for _ in range(20)) < 0.05
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     ages=st.lists(st.integers(0, 6 * 86400), max_size=25),
@@ -413,11 +680,17 @@ def test_a_literal_run_is_shown_word_for_word_in_place_of_the_earlier_one(
     algolia: AlgoliaStandIn,
 ) -> None:
     algolia.play(FAILING)
-    malformed = {"runID": "run-1", "status": 7, "progress": {"receivedNbOfEvents": "many"}}
+    malformed = {
+        "runID": "run-1",
+        "status": 7,
+        "type": [],
+        "progress": {"receivedNbOfEvents": "many"},
+    }
     algolia.put_run(malformed)
 
     assert get(algolia, "/1/runs/run-1").json() == malformed
     assert get(algolia, "/1/runs").json()["runs"] == [malformed]
+    assert listed(algolia, type="push") == []
     assert algolia.shown() == []
 
 
@@ -519,6 +792,125 @@ def test_requests_tell_what_was_asked_and_answered(algolia: AlgoliaStandIn) -> N
         Asked(NOON, "GET", "/1/runs", {"status": ["created,started"], "page": ["1"]}, 200),
         Asked(NOON, "GET", "/1/runs/none", {}, 404),
     ]
+
+
+def test_answers_are_told_as_they_go_out_whole(algolia: AlgoliaStandIn) -> None:
+    given: list[GivenAnswer] = []
+    algolia.on_answer = given.append
+    algolia.play(FAILING)
+    for fault in (Fault("status"), Fault("garbage"), Fault("truncated"), Fault("drop_after")):
+        algolia.faults.add(fault)
+        with suppress(requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+            get(algolia, "/1/runs/run-1")
+    get(algolia, "/1/runs/none")
+    assert given == []
+
+    body = get(algolia, "/1/runs", status="created,started").content
+    get(algolia, "/1/runs", status="created,started")
+
+    target = "/1/runs?status=created%2Cstarted"
+    assert given == [GivenAnswer("STANDIN001", "listRuns", target, body)] * 2
+
+
+# Several applications
+
+
+@pytest.fixture
+def shop(algolia: AlgoliaStandIn) -> Application:
+    """A second application of the stand-in."""
+    return algolia.application("SHOP000001", "shop-key")
+
+
+def test_each_application_has_a_world_of_its_own(
+    algolia: AlgoliaStandIn, shop: Application, clock: FakeClock
+) -> None:
+    algolia.play(FAILING)
+    shop.play(RunLife("run-1", "task-1", [Step(0, "created")]), start=NOON - 1)
+    shop.play(RunLife("run-2", "task-2", [Step(0, "skipped")]), start=NOON - 2)
+    shop.put_task({"taskID": "task-1", "cron": "5 5 * * *"})
+    shop.put_event("run-1", {})
+    clock.now += 30
+
+    seen = [get_of(of, f"{algolia.url}/1/runs").json()["runs"] for of in (algolia, shop)]
+
+    assert [[(run["runID"], run["status"]) for run in runs] for runs in seen] == [
+        [("run-1", "finished")],
+        [("run-1", "created"), ("run-2", "skipped")],
+    ]
+    assert [run["appID"] for run in seen[1]] == ["SHOP000001", "SHOP000001"]
+    assert get_of(shop, f"{algolia.url}/2/tasks/task-1").json()["cron"] == "5 5 * * *"
+    assert get(algolia, "/2/tasks/task-1").json()["cron"] == "0 * * * *"
+    assert get(algolia, "/2/tasks/task-2").status_code == 404
+    assert len(get_of(shop, f"{algolia.url}/1/runs/run-1/events").json()["events"]) == 1
+    assert get(algolia, "/1/runs/run-1/events").json()["events"] == []
+    assert [(shown.run_id, shown.status) for shown in algolia.shown()] == [("run-1", "finished")]
+    assert [(shown.run_id, shown.status) for shown in shop.shown()] == [
+        ("run-1", "created"),
+        ("run-2", "skipped"),
+    ]
+
+
+def test_an_application_is_added_once(algolia: AlgoliaStandIn, shop: Application) -> None:
+    shop.rotate_key("fresh")
+
+    assert algolia.application("SHOP000001", "shop-key") is shop
+    assert shop.api_key == "fresh"
+    assert algolia.application(algolia.app_id, "any").api_key == algolia.api_key
+
+
+def test_one_applications_key_opens_no_other(algolia: AlgoliaStandIn, shop: Application) -> None:
+    mixed = key_of(algolia) | {"x-algolia-application-id": shop.app_id}
+    unknown = key_of(algolia) | {"x-algolia-application-id": "NOBODY"}
+    shop.rotate_key("fresh")
+
+    for headers in (mixed, unknown, key_of(shop) | {"x-algolia-api-key": "shop-key"}):
+        answer = requests.get(f"{algolia.url}/1/runs", headers=headers, timeout=5)
+        assert (answer.status_code, answer.json()) == (403, INVALID)
+    assert get_of(shop, f"{algolia.url}/1/runs").status_code == 200
+    assert get(algolia, "/1/runs").status_code == 200
+
+
+def test_one_applications_faults_leave_the_others_alone(
+    algolia: AlgoliaStandIn, shop: Application
+) -> None:
+    shop.faults.add(Fault("status", status=429), times=2)
+    algolia.faults.add(Fault("status", status=500))
+
+    statuses = [
+        get_of(of, f"{algolia.url}/1/runs").status_code
+        for of in (algolia, shop, algolia, shop, shop)
+    ]
+
+    assert statuses == [500, 429, 200, 429, 200]
+    assert (algolia.faults.counts, shop.faults.counts) == ({"status": 1}, {"status": 2})
+
+
+def test_a_person_names_the_application_that_faults_are_for(
+    algolia: AlgoliaStandIn, shop: Application
+) -> None:
+    control = f"{algolia.url}/_control/faults"
+    headers = {"x-algolia-application-id": shop.app_id}
+
+    requests.post(control, json={"kind": "status", "times": 9}, headers=headers, timeout=5)
+    assert get(algolia, "/1/runs").status_code == 200
+    assert get_of(shop, f"{algolia.url}/1/runs").status_code == 500
+    requests.delete(control, timeout=5)
+    assert get_of(shop, f"{algolia.url}/1/runs").status_code == 500
+    requests.delete(control, headers=headers, timeout=5)
+
+    assert get_of(shop, f"{algolia.url}/1/runs").status_code == 200
+
+
+def test_answers_tell_which_application_gave_them(
+    algolia: AlgoliaStandIn, shop: Application
+) -> None:
+    given: list[GivenAnswer] = []
+    algolia.on_answer = given.append
+
+    get_of(shop, f"{algolia.url}/1/runs")
+    get(algolia, "/1/runs")
+
+    assert [answer.app_id for answer in given] == ["SHOP000001", "STANDIN001"]
 
 
 # Faults
