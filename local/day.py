@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from local.algolia import RunLife, Step
+from local.algolia import AlgoliaStandIn, Application, RunLife, Step
+from local.algolia.times import moment, rfc3339
+
+HOUR = 3_600.0
+
+LOOKS = (1.0, 7.0, 13.0, 19.0, 25.0, 31.0, 37.0, 43.0)
+"""When the demo has Runbell look, in seconds since the day began; the schedule does the rest."""
+
+OTHER = "outlet"
+"""The connection that is added over the HTTP API."""
+
+ONCALL = "#search-oncall"
+"""The channel of the task that has a watch."""
+
+State = tuple[str, str | None]
+
+WORDS: Mapping[State, str] = {
+    ("created", None): "created",
+    ("started", None): "started",
+    ("finished", "success"): "succeeded",
+    ("finished", "failure"): "failed",
+    ("skipped", None): "skipped",
+}
+"""What people read for a state, unless the story of its task makes more of it."""
 
 
 @dataclass(frozen=True)
@@ -14,26 +38,40 @@ class PlayedRun:
 
     Args:
         life: What happens to it, in seconds since the day began.
+        words: What people are to read for each state that Algolia shows of it; nothing for a run
+            that was over before the day began.
+        also: What they are to read besides.
         checked_at: When somebody asks for a look at it over the HTTP API.
-        watched: Whether the schedule looks at it.
+        events: The messages of its failed events.
     """
 
     life: RunLife
+    words: Mapping[State, str] = field(default_factory=lambda: WORDS)
+    also: tuple[str, ...] = ()
     checked_at: tuple[float, ...] = ()
-    watched: bool = False
+    events: tuple[str, ...] = ()
 
 
-def a_day(tick: float) -> list[PlayedRun]:
-    """Write the script of a day in which the schedule looks once.
+@dataclass(frozen=True)
+class Day:
+    """What is played.
 
     Args:
-        tick: When that is about to be, in seconds since the day began.
-
-    Returns:
-        The runs, with new IDs.
+        runs: Those of the first application.
+        others: Those of the application that is connected later.
+        missing: The tasks whose run does not come.
+        watches: The file of watches that is applied, as YAML.
     """
-    after = tick + 6
-    return [
+
+    runs: tuple[PlayedRun, ...]
+    others: tuple[PlayedRun, ...]
+    missing: tuple[str, ...]
+    watches: str
+
+
+def a_day() -> Day:
+    """Write the script of a day, with new run IDs."""
+    runs = [
         _run(
             "products → catalog",
             [
@@ -42,8 +80,9 @@ def a_day(tick: float) -> list[PlayedRun]:
                 Step(11, "started", expected=48_000, received=31_200),
                 Step(17, "finished", "success", reason_code="ok"),
             ],
-            checked_at=(1, 6, 12, 18),
+            checked_at=(3,),
         ),
+        *(_past("prices → catalog", hours, "failure") for hours in (2, 1)),
         _run(
             "prices → catalog",
             [
@@ -54,62 +93,137 @@ def a_day(tick: float) -> list[PlayedRun]:
                     "finished",
                     "failure",
                     reason_code="too_many_errors",
-                    reason="412 of 900 records were refused: the attribute <objectID> is missing "
-                    "in product-4711, product-4712 & 410 more",
+                    reason="412 of 900 records were refused",
                     expected=900,
                     received=900,
                 ),
             ],
-            checked_at=(3, 9, 21),
             type="update",
+            events=(
+                "the attribute <objectID> is missing",
+                "the attribute <objectID> is missing",
+                "price is no number: “on request”",
+            ),
         ),
-        _run("stores → places", [Step(4, "skipped", reason_code="idle")], checked_at=(7,)),
-        _run("blog → articles", [Step(10, "created")], watched=True),
         _run(
-            "reviews → catalog",
-            [
-                Step(12, "created"),
-                Step(20, "started", expected=12_000, received=4_300),
-                Step(after, "finished", "success", reason_code="ok"),
-            ],
-            watched=True,
-            checked_at=(after + 1,),
+            "prices → catalog",
+            [Step(27, "started"), Step(40, "finished", "success", reason_code="ok")],
+            type="update",
+            words={**WORDS, ("finished", "success"): "recovered"},
         ),
+        *(_past("orders → insights", hours, "failure") for hours in (5, 4, 3, 2)),
         _run(
             "orders → insights",
             [
-                Step(15, "started", expected=5_000, received=80),
-                Step(
-                    30,
-                    "finished",
-                    "failure",
-                    reason_code="critical",
-                    reason="The source answered 401: the access token has expired",
-                ),
+                Step(4, "started", expected=5_000, received=80),
+                Step(15, "finished", "failure", reason_code="blocking"),
             ],
-            watched=True,
             type="push",
+            words={**WORDS, ("finished", "failure"): "blocked"},
+            events=("The source answered 401: the access token has expired",),
+        ),
+        _run("stores → places", [Step(9, "skipped", reason_code="idle")]),
+        *(_past("reviews → catalog", hours, "success") for hours in (30, 26, 22, 18)),
+        _run(
+            "reviews → catalog",
+            [
+                Step(-2_400, "started", expected=12_000, received=11_300),
+                Step(34, "finished", "success", reason_code="ok"),
+            ],
+            also=("stalled",),
+        ),
+        _run(
+            "blog → articles",
+            [Step(-1.5 * HOUR, "started"), Step(28, "finished", "success", reason_code="ok")],
+        ),
+        _run(
+            "coupons → offers",
+            [
+                Step(6, "created"),
+                Step(12, "started"),
+                Step(23, "finished", "failure", reason_code="critical"),
+            ],
+            words={("finished", "failure"): "failed"},
+            events=("The index offers_v2 does not exist",),
         ),
         _run(
             "faq → help",
-            [
-                Step(18, "started"),
-                Step(25, "finished", "success", reason_code="ok"),
-            ],
-            watched=True,
+            [Step(45, "started"), Step(50, "finished", "success", reason_code="ok")],
             type="update",
         ),
-        _run("coupons → offers", [Step(28, "skipped", reason_code="no_events")], watched=True),
     ]
+    others = [_run("returns → outlet", [Step(12, "started", expected=700, received=260)])]
+    watches = f"""\
+tasks:
+  {_task_id("coupons → offers")}:
+    channel: "{ONCALL}"
+    notifyOn: [failed]
+    mentions: [here]
+"""
+    return Day(tuple(runs), tuple(others), (_task_id("blog → articles"),), watches)
+
+
+def play(day: Day, algolia: AlgoliaStandIn, other: Application, began: float) -> None:
+    """Let the stand-in play a day that begins at a moment, in seconds since 1970."""
+    for application, runs in ((algolia, day.runs), (other, day.others)):
+        for run in runs:
+            _name(application, run.life.task_id)
+            for text in run.events:
+                event = {"status": "failed", "type": "record", "data": {"message": text}}
+                published = rfc3339(moment(began + run.life.steps[-1].after))
+                application.put_event(run.life.run_id, event | {"publishedAt": published})
+        application.play(*(run.life for run in runs), start=began)
+    for task_id in day.missing:  # it was due twenty minutes ago, an hour after the last one
+        timetable = {
+            "cron": "10 * * * *",
+            "lastRun": rfc3339(moment(began - 1.34 * HOUR)),
+            "nextRun": rfc3339(moment(began - 0.34 * HOUR)),
+        }
+        algolia.put_task({"taskID": task_id, **_parts(task_id), **timetable})
+
+
+def _name(application: AlgoliaStandIn | Application, task_id: str) -> None:
+    source, _, index = _NAMES[task_id].partition(" → ")
+    parts = _parts(task_id)
+    policies = {"policies": {"criticalThreshold": 5}, "action": "replace"}
+    application.put_task({"taskID": task_id, **parts, **policies})
+    application.put_source({"sourceID": parts["sourceID"], "name": f"{source.capitalize()} feed"})
+    application.put_destination(
+        {"destinationID": parts["destinationID"], "name": index, "input": {"indexName": index}}
+    )
+
+
+def _parts(task_id: str) -> dict[str, str]:
+    return {"sourceID": f"source-of-{task_id}", "destinationID": f"destination-of-{task_id}"}
+
+
+_NAMES: dict[str, str] = {}
+"""Tasks by their IDs."""
+
+
+def _task_id(task: str) -> str:
+    task_id = str(uuid.uuid5(uuid.NAMESPACE_URL, task))
+    _NAMES[task_id] = task
+    return task_id
+
+
+def _past(task: str, hours: float, outcome: str) -> PlayedRun:
+    """A run that was over before the day began: known, and never told."""
+    began = -hours * HOUR
+    took = 60 + hours
+    steps = [Step(began, "started"), Step(began + took, "finished", outcome)]
+    return _run(task, steps, words={})
 
 
 def _run(
     task: str,
     steps: list[Step],
     *,
+    words: Mapping[State, str] = WORDS,
+    also: tuple[str, ...] = (),
     checked_at: tuple[float, ...] = (),
-    watched: bool = False,
+    events: tuple[str, ...] = (),
     type: str = "reindex",  # noqa: A002 (the vendor's word)
 ) -> PlayedRun:
-    task_id = str(uuid.uuid5(uuid.NAMESPACE_URL, task))
-    return PlayedRun(RunLife(str(uuid.uuid4()), task_id, tuple(steps), type), checked_at, watched)
+    life = RunLife(str(uuid.uuid4()), _task_id(task), tuple(steps), type)
+    return PlayedRun(life, words, also, checked_at, events)

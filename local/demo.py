@@ -7,11 +7,12 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
-from local.algolia import AlgoliaStandIn
+from local.algolia import AlgoliaStandIn, Application
 from local.aws import LocalStackError
-from local.day import a_day
-from local.ledger import settle
+from local.day import LOOKS, OTHER, Day, a_day, play
+from local.ledger import Ledger, promises_of, settle
 from local.running import Running, real_things, start, step
 from local.slack import SlackStandIn
 from local.transcript import Transcript
@@ -25,23 +26,29 @@ PATIENCE = 45.0
 LOOK = 0.2
 """Seconds between two looks at the channel."""
 
+OTHER_APP = "STANDIN002"
+YAML = {"Content-Type": "application/yaml"}
+
 
 def demo() -> int:
     """Play a day of runs and count what was told of it; 0 when nothing was lost or doubled."""
     print("Runbell on this machine: no account is needed, and nothing leaves loopback.\n")
     with start() as running:
         algolia, slack = _stand_ins(running)
+        other = algolia.application(OTHER_APP, "outlet-key")
+        day = a_day()
         transcript = Transcript(slack, sys.stdout)
         print(f"\n  the channel, as a page: {slack.url}\n")
-        _play(running, algolia, transcript)
+        _play(running, day, algolia, other, transcript)
 
-        def is_done() -> bool:
-            return settle(algolia.shown(), slack.calls).lost == 0
+        def ledger() -> Ledger:
+            shown = [*algolia.shown(), *other.shown()]
+            return settle(promises_of(day, shown), slack.calls)
 
-        _wait(is_done, PATIENCE, transcript)
-        ledger = settle(algolia.shown(), slack.calls)
-    print(f"\ndemo: {ledger}")
-    return 0 if ledger.is_balanced else 1
+        _wait(lambda: ledger().lost == 0, PATIENCE, transcript)
+        settled = ledger()
+    print(f"\ndemo: {settled}")
+    return 0 if settled.is_balanced else 1
 
 
 def up(port: int | None) -> int:
@@ -54,14 +61,15 @@ def up(port: int | None) -> int:
         print(f"  HTTP API: {running.stack.api_url}  (/docs describes it)")
         print(f"  AWS:      {running.aws.url}")
         print(f"  token:    {running.stack.token}")
-        print("\nWatch a run:")
+        print("\nEvery run is announced. To send those of a task elsewhere:")
         bearer = shlex.quote(f"Authorization: Bearer {running.stack.token}")
-        print(f"  curl -X PUT -H {bearer} \\")
-        print(f"    {running.stack.api_url}/watches/runs/RUN_ID")
+        print(f'  curl -X PUT -H {bearer} -d \'{{"channel": "#elsewhere"}}\' \\')
+        print(f"    {running.stack.api_url}/watches/tasks/TASK_ID")
         print("\nCtrl-C ends it all.\n", flush=True)
         transcript = Transcript(slack, sys.stdout) if slack else None
         if algolia and transcript:
-            _play(running, algolia, transcript)
+            other = algolia.application(OTHER_APP, "outlet-key")
+            _play(running, a_day(), algolia, other, transcript)
             print("\n  the day is over; the schedule goes on", flush=True)
         while True:
             if transcript:
@@ -69,30 +77,38 @@ def up(port: int | None) -> int:
             time.sleep(LOOK)
 
 
-def _play(running: Running, algolia: AlgoliaStandIn, transcript: Transcript) -> None:
-    """Play the day: let the schedule look where it does, and ask for the other looks."""
-    tick = running.deployed_at + FIRST_TICK - time.time()
-    day = a_day(tick)
+def _play(
+    running: Running,
+    day: Day,
+    algolia: AlgoliaStandIn,
+    other: Application,
+    transcript: Transcript,
+) -> None:
+    """Play the day: have Runbell look more often than its schedule does, and ask it over HTTP."""
+    with step("applying a file of watches"):
+        _expect(running, "PUT", "/watches", data=day.watches, headers=YAML)
+    with step(f"connecting a second application, `{OTHER}`, with a schedule of its own"):
+        running.stack.put_connection_secret(OTHER, other.app_id, other.api_key)
+        _expect(running, "PUT", f"/connections/{OTHER}", json={})
+        connected = time.time()
     began = time.time()
-    with step("watching the runs of the day"):
-        for run in day:
-            if run.watched:
-                _expect(running, "PUT", f"/watches/runs/{run.life.run_id}")
-    algolia.play(*(run.life for run in day), start=began)
-    print(f"  a day begins; the schedule looks in {tick:.0f} s\n", flush=True)
-    checks = sorted((at, run.life.run_id) for run in day for at in run.checked_at)
-    tick_awaited = tick + 25
-    unasked = next(run.life.run_id for run in day if run.watched and not run.checked_at)
-    for at, run_id in checks:
-        if at > tick:  # what comes after the tick waits for it
-            _wait(lambda: _ticked(algolia, unasked), tick_awaited, transcript)
+    play(day, algolia, other, began)
+    schedule = max(running.deployed_at, connected) + FIRST_TICK - began
+    print(f"  a day begins; both schedules have looked in {schedule:.0f} s\n", flush=True)
+    checks = [(at, run.life.run_id) for run in day.runs for at in run.checked_at]
+    for at, run_id in sorted([*checks, *((at, "") for at in LOOKS)]):
         _wait(lambda at=at: time.time() >= began + at, 3600, transcript)  # type: ignore[misc]
-        _expect(running, "POST", f"/runs/{run_id}/check")
+        if run_id:
+            _expect(running, "POST", f"/runs/{run_id}/check")
+        else:
+            running.stack.poll()
+    seen_last = {run.life.run_id for run in (day.runs[-1], *day.others)}
+    _wait(lambda: seen_last <= _shown(algolia, other), schedule - LOOKS[-1] + 25, transcript)
 
 
-def _ticked(algolia: AlgoliaStandIn, run_id: str) -> bool:
-    """Whether the schedule has looked: nobody else asks for this run."""
-    return any(state.run_id == run_id for state in algolia.shown())
+def _shown(*applications: AlgoliaStandIn | Application) -> set[str]:
+    """The runs that Runbell has seen."""
+    return {state.run_id for application in applications for state in application.shown()}
 
 
 def _wait(is_done: Callable[[], bool], seconds: float, transcript: Transcript) -> None:
@@ -103,8 +119,8 @@ def _wait(is_done: Callable[[], bool], seconds: float, transcript: Transcript) -
     transcript.catch_up()
 
 
-def _expect(running: Running, method: str, path: str) -> None:
-    answer = running.stack.call(method, path)
+def _expect(running: Running, method: str, path: str, **arguments: Any) -> None:
+    answer = running.stack.call(method, path, **arguments)
     if not answer.ok:
         raise LocalStackError(f"{method} {path} answered {answer.status_code}: {answer.text}")
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from local.algolia import Shown
+from local.day import Day
 from local.slack import Call
 
-_LABELS = {
-    ("created", None): "created",
-    ("started", None): "started",
-    ("finished", "success"): "succeeded",
-    ("finished", "failure"): "failed",
-    ("skipped", None): "skipped",
-}
-"""What people read for a state; anything else is shown in Algolia's own words."""
+
+@dataclass(frozen=True)
+class Promise:
+    """Something that people are to read.
+
+    Args:
+        about: The run's ID; the task's for a run that is missing.
+        word: What they read of it.
+    """
+
+    about: str
+    word: str
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,8 @@ class Ledger:
     """What the records say.
 
     Args:
-        changes: States of runs that Algolia has shown.
-        announced: Those of them that a message in Slack tells.
+        changes: What was to be told.
+        announced: What of it a message in Slack tells.
         duplicated: New messages that say what an earlier one has said.
     """
 
@@ -51,8 +56,20 @@ class Ledger:
         )
 
 
-def settle(shown: Sequence[Shown], calls: Sequence[Call]) -> Ledger:
-    """Hold what Algolia showed against what Slack took."""
+def promises_of(day: Day, shown: Sequence[Shown]) -> list[Promise]:
+    """Tell what people are to read of a day, given what Algolia has shown of it so far."""
+    runs = {run.life.run_id: run for run in (*day.runs, *day.others)}
+    promised = [
+        Promise(state.run_id, word)
+        for state in shown
+        if (word := runs[state.run_id].words.get((state.status, state.outcome)))
+    ]
+    promised += [Promise(run_id, word) for run_id, run in runs.items() for word in run.also]
+    return [*promised, *(Promise(task_id, "missed") for task_id in day.missing)]
+
+
+def settle(promised: Collection[Promise], calls: Sequence[Call]) -> Ledger:
+    """Hold what was to be told against what Slack took."""
     taken = [call for call in calls if isinstance(call.answer, dict) and call.answer.get("ok")]
     told: dict[str, str] = {}
     posts: Counter[tuple[str, ...]] = Counter()
@@ -69,8 +86,7 @@ def settle(shown: Sequence[Shown], calls: Sequence[Call]) -> Ledger:
             key = (str(about["last_change"]),) if is_reply else ()
             posts[(about["run_id"], *key)] += 1
     announced = sum(
-        _LABELS.get((state.status, state.outcome), state.status) + " <!date" in told.get(run, "")
-        for state in shown
-        for run in (state.run_id,)
+        any(f"{each.word} <!date" in text for run, text in told.items() if each.about in run + text)
+        for each in promised
     )
-    return Ledger(len(shown), announced, sum(count - 1 for count in posts.values()))
+    return Ledger(len(promised), announced, sum(count - 1 for count in posts.values()))

@@ -63,6 +63,13 @@ class Stack:
             SecretId=self.outputs[output], SecretString=json.dumps(value)
         )
 
+    def put_connection_secret(self, name: str, app_id: str, api_key: str) -> None:
+        """Make the secret of a further connection, as a person does before it is made."""
+        value = {"app_id": app_id, "api_key": api_key, "region": "us"}
+        self.aws.client("secretsmanager").create_secret(
+            Name=f"{self.name}/connections/{name}", SecretString=json.dumps(value)
+        )
+
     def call(
         self,
         method: str,
