@@ -27,6 +27,9 @@ FRONT = 256
 LONGEST_FRONT = 32_768
 """Digests that are remembered while rows are left over: an item holds 400 KB in all."""
 
+MOST_SETTLED = 100_000
+"""Digests that a process keeps in mind, about 12 MB."""
+
 FULL_LOOK = timedelta(hours=1)
 """After which all pages are looked through again."""
 
@@ -153,6 +156,31 @@ def front_after(scan: Scan, finding: Finding, left: Iterable[bytes]) -> tuple[by
     seen = [digest for digest in finding.digests if digest not in undone]
     front = list(dict.fromkeys([*seen, *scan.front]))
     return tuple(front[: LONGEST_FRONT if undone else FRONT])
+
+
+class Settled:
+    """The rows that this process has found in the table as they are, so as not to read them again.
+
+    A row that shows the same as then can't be news. What the process forgets when it ends is only
+    read once more.
+    """
+
+    def __init__(self) -> None:
+        self._digests: dict[bytes, None] = {}
+        self._watches_all: bool | None = None
+
+    def but(self, rows: Iterable[Row], *, watches_all: bool) -> list[Row]:
+        """The rows that are not settled; none is, once other runs are wanted than before."""
+        if watches_all != self._watches_all:
+            self._digests.clear()
+            self._watches_all = watches_all
+        return [row for row in rows if row.digest not in self._digests]
+
+    def add(self, digests: Iterable[bytes]) -> None:
+        """Remember rows; beyond a number the oldest are forgotten."""
+        self._digests |= dict.fromkeys(digests)
+        while len(self._digests) > MOST_SETTLED:
+            del self._digests[next(iter(self._digests))]
 
 
 def in_batches(rows: Sequence[Row], size: int) -> Iterable[Sequence[Row]]:

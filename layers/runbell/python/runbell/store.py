@@ -108,11 +108,18 @@ class RunStore:
             parse_task_item(task) if task else TaskItem(connection, task_id),
         )
 
-    def glance(self, connection: str, runs: Iterable[Run]) -> Glance:
-        """Tell what was known of many runs a moment ago; for what may be a moment late."""
+    def glance(self, connection: str, runs: Iterable[Run], *, with_tasks: bool) -> Glance:
+        """Tell what was known of many runs a moment ago; for what may be a moment late.
+
+        Args:
+            connection: Whose runs.
+            runs: Which.
+            with_tasks: Whether to tell which of their tasks are watched.
+        """
         seen = list(runs)
         keys = [run_key(connection, run.run_id) for run in seen]
-        keys += [task_key(connection, run.task_id) for run in seen]
+        if with_tasks:
+            keys += [task_key(connection, run.task_id) for run in seen]
         found = self._table.get_many(keys, consistent=False).values()
         items = [parse_item(each) for each in found if "run_id" in each]
         tasks = [each for each in found if "run_id" not in each]

@@ -13,7 +13,7 @@ from typing import TypeVar
 from runbell.checker import Check, Checker
 from runbell.connections import Connection, ConnectionStore, Scan
 from runbell.deadline import Deadline
-from runbell.discovery import Discovery, Row, front_after, in_batches
+from runbell.discovery import Discovery, Row, Settled, front_after, in_batches
 from runbell.errors import (
     AlgoliaCredentialError,
     ConfigurationError,
@@ -130,6 +130,7 @@ class Watcher:
         self._open_timekeeper = open_timekeeper
         self._table = table
         self._now = now
+        self._settled = Settled()
 
     def check(self, run_id: str, deadline: Deadline) -> Check:
         """Look at one run now; see Checker.
@@ -208,8 +209,9 @@ class Watcher:
                 break
             done = self._work_off(checker, self._worth_a_look(checker, rows), deadline, seen)
             work.add(done)
-            if done.left:
+            if done.left or done.failed:
                 break
+            self._settled.add(row.digest for row in rows)
             scan = after
         return _with_failures(scan, work.failed)
 
@@ -277,20 +279,22 @@ class Watcher:
 
     def _worth_a_look(self, checker: Checker, rows: Sequence[Row]) -> list[Row]:
         """Leave aside the rows of which nothing is new, or nobody wants to hear."""
+        watches_all = checker.connection.watches_all
         runs: dict[bytes, Run] = {}
-        worth: list[Row] = []
-        for row in rows:
+        new = self._settled.but(rows, watches_all=watches_all)
+        for row in new:
             try:
                 runs[row.digest] = parse_run(row.document)
             except MalformedRunError:
                 continue  # told when it was at the head of the list
-        glance = self._store.glance(self._name, runs.values())
-        for row in rows:
+        glance = self._store.glance(self._name, runs.values(), with_tasks=not watches_all)
+        worth: list[Row] = []
+        for row in new:
             run = runs.get(row.digest)
             if run is None or glance.snapshots.get(run.run_id) == run:
                 continue
             watched = run.run_id in glance.watched_runs or run.task_id in glance.watched_tasks
-            if checker.connection.watches_all or watched:
+            if watches_all or watched:
                 worth.append(row)
         return worth
 
@@ -347,9 +351,15 @@ def _side_by_side(look: Callable[[T], _Work], things: Sequence[T]) -> _Work:
 
 
 def _with_mode(connection: Connection, now: datetime) -> Connection:
-    """Remember since when all runs are watched, or that they no longer are."""
-    since = connection.scan.all_since or timestamp(now)
-    scan = replace(connection.scan, all_since=since if connection.watches_all else None)
+    """Remember since when all runs are watched, or that they no longer are.
+
+    What was left aside while only some were has to be looked through then.
+    """
+    scan = connection.scan
+    if not connection.watches_all:
+        scan = replace(scan, all_since=None)
+    elif scan.all_since is None:
+        scan = replace(scan, all_since=timestamp(now), full_at=None)
     return replace(connection, scan=scan)
 
 
