@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 CODE := layers/runbell/python/runbell functions local tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format build deploy bench lock clean
+.PHONY: help setup demo up counts test lint format build deploy bench lock clean
 
 help: ## List what there is
 	@echo "Runbell tells a team on Slack what happens to their Algolia ingestion runs."
@@ -24,6 +24,9 @@ demo: $(VENV)/.done .venv-aws/.done ## Show a day of runs on a local AWS, Algoli
 
 up: $(VENV)/.done .venv-aws/.done ## The same and stays; with credentials in the environment, for real
 	@$(BIN)/python -m local up $(ARGS)
+
+counts: $(VENV)/.done .venv-aws/.done ## Count what a tick asks of Algolia and DynamoDB, with few runs and with many
+	@$(BIN)/python -m local counts $(ARGS)
 
 test: setup ## Run all tests
 	@$(BIN)/python -m local build

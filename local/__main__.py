@@ -1,4 +1,4 @@
-"""Runbell on this machine: `python -m local demo`, `up` or `build`."""
+"""Runbell on this machine: `python -m local demo`, `up`, `counts` or `build`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("build", help="build the template's artifacts with SAM")
+    commands.add_parser("counts", help="count what a tick asks of Algolia and DynamoDB")
     commands.add_parser("demo", help="play a day of runs, print the channel, end with a count")
     up = commands.add_parser("up", help="the same and stay, until Ctrl-C")
     up.add_argument("--port", type=int, help="where the local AWS listens (default: a free port)")
@@ -27,6 +28,10 @@ def main() -> int:
             with step("building the template with SAM"):
                 build()
             return 0
+        if arguments.command == "counts":
+            from local.counts import counts
+
+            return counts()
         from local import demo
 
         return demo.demo() if arguments.command == "demo" else demo.up(arguments.port)

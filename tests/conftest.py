@@ -7,34 +7,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from local.algolia import AlgoliaStandIn
-from local.aws import ROOT, LocalAws
+from local.aws import LocalAws
 from local.slack import SlackStandIn
-
-
-class _TemplateLoader(yaml.SafeLoader):
-    """Reads a template's short forms such as !Ref as plain values."""
-
-
-def _short_form(loader: Any, suffix: str, node: Any) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return {suffix: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node, deep=True)}
-    return {suffix: loader.construct_mapping(node, deep=True)}
-
-
-_TemplateLoader.add_multi_constructor("!", _short_form)
+from local.table import new_table
+from local.table import template as read_template
 
 
 @pytest.fixture(scope="session")
 def template() -> dict[str, Any]:
     """The template, its short forms as {"Ref": …}, {"GetAtt": …}, {"Sub": …}."""
-    text = (ROOT / "template.yaml").read_text("utf-8")
-    document: dict[str, Any] = yaml.load(text, _TemplateLoader)
-    return document
+    return read_template()
 
 
 @pytest.fixture(scope="session")
@@ -45,23 +29,9 @@ def aws() -> Iterator[LocalAws]:
 
 
 @pytest.fixture
-def table_name(aws: LocalAws, template: dict[str, Any]) -> str:
+def table_name(aws: LocalAws) -> str:
     """A new table as the template describes it."""
-    wanted = template["Resources"]["Table"]["Properties"]
-    name = f"runbell-{uuid.uuid4().hex}"
-    aws.client("dynamodb").create_table(
-        TableName=name,
-        **{
-            key: wanted[key]
-            for key in (
-                "BillingMode",
-                "AttributeDefinitions",
-                "KeySchema",
-                "GlobalSecondaryIndexes",
-            )
-        },
-    )
-    return name
+    return new_table(aws.client("dynamodb"))
 
 
 @pytest.fixture

@@ -35,6 +35,10 @@ AT_ONCE = 8
 ROWS_AT_ONCE = 400
 """Rows of the list that are worked off before the next ones are begun."""
 
+MANY = 100
+"""Rows of which those that show nothing new are left aside, a hundred at a time, before each of
+the others is looked at."""
+
 LISTING = 0.4
 """Of a tick's time, how much may go by while the list is read."""
 
@@ -192,26 +196,29 @@ class Watcher:
             logger.error("the list of runs can't be read", extra=told(error))
             work.tally["failed"] += 1
         else:
-            done = self._work_off(checker, finding.rows, deadline, seen)
+            rows: Sequence[Row] = finding.rows
+            if len(rows) > MANY:  # such as after a day's outage, or when the front was lost
+                rows = self._worth_a_look(checker, rows)
+            done = self._work_off(checker, rows, deadline, seen)
             work.add(done)
             scan = replace(scan, front=front_after(scan, finding, done.left))
-            if finding.is_all and not done.left:
+            if finding.is_all and not done.left and discovery.is_full_look_due(scan):
                 scan = discovery.with_full_look(scan)
             elif not finding.is_whole:
                 scan = replace(scan, full_at=None)  # what is behind is the full look's to find
         work.add(self._look_at_due(checker, due, seen, deadline))
         while discovery.is_full_look_due(scan) and deadline.remaining() > time * FULL_LOOK:
             try:
-                rows, after = discovery.page_of_all(scan, deadline)
+                page, after = discovery.page_of_all(scan, deadline)
             except RunbellError as error:
                 logger.error("the list of all runs can't be read", extra=told(error))
                 work.tally["failed"] += 1
                 break
-            done = self._work_off(checker, self._worth_a_look(checker, rows), deadline, seen)
+            done = self._work_off(checker, self._worth_a_look(checker, page), deadline, seen)
             work.add(done)
             if done.left or done.failed:
                 break
-            self._settled.add(row.digest for row in rows)
+            self._settled.add(row.digest for row in page)
             scan = after
         return _with_failures(scan, work.failed)
 
@@ -286,12 +293,15 @@ class Watcher:
             try:
                 runs[row.digest] = parse_run(row.document)
             except MalformedRunError:
-                continue  # told when it was at the head of the list
+                continue
         glance = self._store.glance(self._name, runs.values(), with_tasks=not watches_all)
         worth: list[Row] = []
         for row in new:
             run = runs.get(row.digest)
-            if run is None or glance.snapshots.get(run.run_id) == run:
+            if run is None:
+                worth.append(row)  # to be told of
+                continue
+            if glance.snapshots.get(run.run_id) == run:
                 continue
             watched = run.run_id in glance.watched_runs or run.task_id in glance.watched_tasks
             if watches_all or watched:
