@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbell.slack.mrkdwn import date_token, escape, escape_and_clip
+from runbell.slack.mrkdwn import (
+    DAY_AND_TIME,
+    code_span,
+    date_token,
+    escape,
+    escape_and_clip,
+    mention,
+    one_line,
+)
 
 hostile_texts = st.text(st.sampled_from("<>&;!@#|ampltg channel`*é😀")) | st.text()
 ENTITY = re.compile(r"&(amp|lt|gt);")
@@ -68,4 +76,44 @@ def test_head_and_tail_of_a_long_text_stay() -> None:
 def test_a_moment_is_shown_in_each_readers_own_zone() -> None:
     moment = datetime(2026, 1, 31, 9, 30, 5, tzinfo=UTC)
     assert date_token(moment) == "<!date^1769851805^{time_secs}|09:30:05 UTC>"
-    assert date_token(moment, "{date}") == "<!date^1769851805^{date}|09:30:05 UTC>"
+    day = date_token(moment, DAY_AND_TIME)
+    assert day == "<!date^1769851805^{date_short_pretty} at {time}|2026-01-31 09:30 UTC>"
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("U012AB3CD", "<@U012AB3CD>"),
+        ("W012AB3CD", "<@W012AB3CD>"),
+        ("S012AB3CD", "<!subteam^S012AB3CD>"),
+        ("here", "<!here>"),
+        ("channel", "<!channel>"),
+        ("everyone", ""),
+        ("C012AB3CD", ""),
+        ("@here", ""),
+    ],
+)
+def test_a_mention_is_of_a_user_a_group_or_a_channel(name: str, written: str) -> None:
+    assert mention(name) == written
+
+
+@given(hostile_texts | st.from_regex(r"[USW<!][A-Z0-9|>\n]*"))
+def test_a_mention_is_one_token_or_nothing(name: str) -> None:
+    assert re.fullmatch(r"(<(@|!subteam\^)?[USW][A-Z0-9]{1,20}>|<!(here|channel)>)?", mention(name))
+
+
+@given(st.text(st.sampled_from("a \n\r\t\x00\x1b\x7f\x85\u2028<`")))
+def test_one_line_holds_no_breaks_and_nothing_unprintable(text: str) -> None:
+    line = one_line(text, 100)
+    assert line.splitlines() in ([], [line])
+    assert line.isprintable()
+    assert line == line.strip()
+
+
+def test_one_line_keeps_emoji_that_are_joined_of_several() -> None:
+    assert one_line("👩‍🔧\n  é", 100) == "👩‍🔧 é"
+
+
+def test_a_code_span_is_not_ended_by_what_it_shows() -> None:
+    assert code_span("`a` <b>\nc", 100) == "`'a' &lt;b&gt; c`"
+    assert code_span("\x00 \n", 100) == ""

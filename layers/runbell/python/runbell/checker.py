@@ -161,7 +161,7 @@ class Checker:
                 return Check(item, known, None, queued=False)
             if known is not None and is_stale(known, run):
                 logger.info("a stale read is left aside", extra={"run_id": run.run_id})
-                self._tidy(item, known, task, is_due=is_due)
+                self._tidy(item, known, task, is_due=is_due, cares=cares)
                 return Check(item, known, None, queued=False, stale=True)
             seen = run
             if known is not None and state_of(known) == state_of(run):
@@ -169,7 +169,7 @@ class Checker:
             story = task.story.with_run(seen) if seen.is_terminal else task.story
             news = self._news(item, seen, task, story)
             if known == seen and news is None and story == task.story:
-                self._tidy(item, seen, task, is_due=is_due)
+                self._tidy(item, seen, task, is_due=is_due, cares=cares)
                 return Check(item, known, None, queued=False)
             try:
                 return self._commit(item, seen, task, story, news, extras, is_named, cares)
@@ -221,7 +221,9 @@ class Checker:
         )
         return _News(Kind.STALLED, standstill) if standstill else None
 
-    def _tidy(self, item: RunItem, known: Run, task: TaskItem, *, is_due: bool) -> None:
+    def _tidy(
+        self, item: RunItem, known: Run, task: TaskItem, *, is_due: bool, cares: bool
+    ) -> None:
         """Put the marks right of an item of which nothing is new."""
         if item.is_active and known.is_terminal:  # watched at the moment of its end
             self._store.retire(self.connection.name, item.run_id)
@@ -229,7 +231,8 @@ class Checker:
         if item.unknown_since:
             self._store.note_known(self.connection.name, item.run_id)
         due_at = self._due_at(item, known, task, instant(item.updated_at))
-        if is_due and item.is_active and due_at is not None:
+        is_new = cares and not item.is_active  # recorded before anybody cared
+        if due_at is not None and (is_new or (is_due and item.is_active)):
             self._store.look_again(item, max(due_at, self._now() + SHORTEST_REST))
 
     def _commit(
@@ -286,8 +289,8 @@ class Checker:
         """Decide whether people are told, and where."""
         if item.snapshot is None and not is_named and item.watch is None:
             began = self._watched_since(task)
-            created = instant(run.created_at)
-            if run.is_terminal and not (began and created and created >= began):
+            over = instant(run.finished_at) or instant(run.created_at)
+            if run.is_terminal and not (began and over and over >= began):
                 return None  # over before anybody cared: a first deploy floods no channel
         told_of = [entry for entry in item.history if entry.announced]
         owed = bool(told_of) and told_of[-1].kind == Kind.STALLED
@@ -311,7 +314,8 @@ class Checker:
         streak = story.streak
         if news.kind is Kind.RECOVERED:
             streak = story.streak_before(run.run_id)
-        has_streak = news.kind in {Kind.FAILED, Kind.BLOCKED, Kind.RECOVERED}
+        is_told_of = news.kind in {Kind.FAILED, Kind.RECOVERED} and story.is_latest(run.run_id)
+        has_streak = is_told_of or news.kind is Kind.BLOCKED
         typical = task.story.typical
         return HistoryEntry(
             number=item.last_change + 1,
@@ -321,8 +325,8 @@ class Checker:
             at=timestamp(self._now()),
             announced=announcement is not None,
             mentions=announcement.mentions if announcement else (),
-            streak=streak.failures if has_streak and story.is_latest(run.run_id) else 0,
-            since=streak.since if has_streak and story.is_latest(run.run_id) else None,
+            streak=streak.failures if has_streak else 0,
+            since=streak.since if has_streak else None,
             standstill=news.standstill,
             typical=round(typical.total_seconds()) if typical else None,
         )

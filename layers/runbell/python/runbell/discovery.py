@@ -153,8 +153,12 @@ def front_after(scan: Scan, finding: Finding, left: Iterable[bytes]) -> tuple[by
         left: Rows that nobody got round to; they are to be found again.
     """
     undone = frozenset(left)
-    seen = [digest for digest in finding.digests if digest not in undone]
-    front = list(dict.fromkeys([*seen, *scan.front]))
+    # Rows above one that is left over are forgotten with it: a page of them alone would look like
+    # one behind which there is nothing new.
+    deepest = max((at for at, row in enumerate(finding.digests) if row in undone), default=-1)
+    above = frozenset(finding.digests[: deepest + 1])
+    known = dict.fromkeys([*finding.digests, *scan.front])
+    front = [digest for digest in known if digest not in above]
     return tuple(front[: LONGEST_FRONT if undone else FRONT])
 
 

@@ -25,7 +25,7 @@ class HistoryEntry:
         announced: Whether people are told of it.
         mentions: Whom to mention with it; see `rules.Watch`.
         streak: For a failure, how many runs of its task in a row have failed, this one included; 0
-            if a later run is known to have succeeded. For a recovery, how many had failed.
+            if a later run is known to have ended. For a recovery, how many had failed.
         since: When the first of those failures ended (RFC 3339, UTC).
         threshold: After how many Algolia switches the task off.
         standstill: Why the run is called stalled; see `rules.Standstill`.

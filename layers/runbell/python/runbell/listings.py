@@ -55,8 +55,12 @@ class Listings:
         Raises:
             RequestError: The cursor is none of this listing.
         """
-        found, more = self._list("watches", ("watched", "watched_since"), connection, {}, cursor)
-        items = [parse_item(each) if "run_id" in each else parse_task_item(each) for each in found]
+        keys, more = self._list("watches", ("watched", "watched_since"), connection, {}, cursor)
+        found = self._table.get_many(key["pk"] for key in keys)
+        watched = [found[key["pk"]] for key in keys if "watch" in found.get(key["pk"], {})]
+        items = [
+            parse_item(each) if "run_id" in each else parse_task_item(each) for each in watched
+        ]
         return WatchPage(tuple(items), more)
 
     def recent(

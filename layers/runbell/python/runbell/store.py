@@ -219,8 +219,11 @@ class RunStore:
         else:
             put[_EXPIRY] = self._expiry(self._retention)
         no_look_since = version.eq(before.version) if before.version else version.not_exists()
+        # Who puts or deletes a watch says when the run is due; then it is compared once more.
+        due_at = Attr("due_at")
+        as_due = due_at.eq(before.due_at) if before.due_at else due_at.not_exists()
         key = run_key(saved.connection, saved.run_id)
-        return Write(key, put, keep, remove, no_look_since)
+        return Write(key, put, keep, remove, no_look_since & as_due)
 
     def _story_of(self, task: TaskItem, story: Story) -> Write:
         """The write that goes on with a task's story."""
@@ -317,8 +320,15 @@ class RunStore:
         """
         from boto3.dynamodb.conditions import Attr
 
-        key, as_it_was = run_key(item.connection, item.run_id), Attr("due_at").eq(item.due_at)
-        self._table.update(key, put={"due_at": timestamp(at)}, condition=as_it_was)
+        due_at, key = Attr("due_at"), run_key(item.connection, item.run_id)
+        as_it_was = due_at.eq(item.due_at) if item.due_at else due_at.not_exists()
+        no_look_since = Attr("version").eq(item.version)
+        self._table.update(
+            key,
+            put={"due": item.connection, "due_at": timestamp(at)},
+            remove=(_EXPIRY,),  # what is looked at does not expire
+            condition=as_it_was & no_look_since,
+        )
 
     def note_unknown(self, connection: str, run_id: str) -> RunItem | None:
         """Remember since when Algolia does not know a run; None when nobody wants it looked at."""

@@ -206,7 +206,9 @@ class Watcher:
                 scan = discovery.with_full_look(scan)
             elif not finding.is_whole:
                 scan = replace(scan, full_at=None)  # what is behind is the full look's to find
-        work.add(self._look_at_due(checker, due, seen, deadline))
+        done = self._look_at_due(checker, due, seen, deadline)
+        done.failed = [name for name in done.failed if name in scan.again]  # the others stay due
+        work.add(done)
         while discovery.is_full_look_due(scan) and deadline.remaining() > time * FULL_LOOK:
             try:
                 page, after = discovery.page_of_all(scan, deadline)
@@ -281,7 +283,6 @@ class Watcher:
         work = _side_by_side(partial(self._try, look, deadline=deadline), sorted(runs))
         of_task = partial(keeper.look, deadline=deadline)
         work.add(_side_by_side(partial(self._try, of_task, deadline=deadline), sorted(tasks)))
-        work.failed.clear()  # they stay due
         return work
 
     def _worth_a_look(self, checker: Checker, rows: Sequence[Row]) -> list[Row]:
@@ -311,7 +312,7 @@ class Watcher:
     def _try(self, look: Callable[[str], Check | int], name: str, *, deadline: Deadline) -> _Work:
         """Look at one of many runs or tasks and count what came of it."""
         if not deadline.remaining():
-            return _Work(Counter(skipped=1))
+            return _Work(Counter(skipped=1), [name])
         try:
             found = self._look_or_retire(look, name)
         except ConfigurationError:

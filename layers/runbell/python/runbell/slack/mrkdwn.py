@@ -5,9 +5,18 @@ Rules: https://docs.slack.dev/messaging/formatting-message-text.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from runbell.text import clip
+
+DAY_AND_TIME = "{date_short_pretty} at {time}"
+"""The form of a moment that may lie days away."""
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_USER = re.compile(r"[UW][A-Z0-9]{1,20}")
+_GROUP = re.compile(r"S[A-Z0-9]{1,20}")
+_EVERYBODY = frozenset({"here", "channel"})
 
 
 def escape(text: str) -> str:
@@ -29,10 +38,39 @@ def escape_and_clip(text: str, limit: int) -> str:
     return escaped
 
 
+def one_line(text: str, limit: int) -> str:
+    """Escape and clip a text that has to stay on its line.
+
+    What can't be printed is left out: written as JSON, it would be six times as long.
+    """
+    return escape_and_clip(" ".join(_UNPRINTABLE.sub(" ", text).split()), limit)
+
+
+def code_span(text: str, limit: int) -> str:
+    """Show a text as code, on one line, if there is anything to show.
+
+    A backtick would end it, so it becomes a quote.
+    """
+    code = one_line(text.replace("`", "'"), limit)
+    return f"`{code}`" if code else ""
+
+
 def date_token(moment: datetime, form: str = "{time_secs}") -> str:
     """Show a moment, given in UTC, in each reader's own zone.
 
     See https://docs.slack.dev/messaging/formatting-message-text#date-formatting.
     """
-    fallback = moment.strftime("%H:%M:%S UTC")
+    fallback = moment.strftime("%Y-%m-%d %H:%M UTC" if "{date" in form else "%H:%M:%S UTC")
     return f"<!date^{int(moment.timestamp())}^{form}|{fallback}>"
+
+
+def mention(name: str) -> str:
+    """Mention a user (U…, W…), a user group (S…), `here` or `channel`; nobody by another name.
+
+    See https://docs.slack.dev/messaging/formatting-message-text#mentioning-users.
+    """
+    if name in _EVERYBODY:
+        return f"<!{name}>"
+    if _USER.fullmatch(name):
+        return f"<@{name}>"
+    return f"<!subteam^{name}>" if _GROUP.fullmatch(name) else ""

@@ -1,0 +1,155 @@
+"""What a message says below its headline: how far, how often, how long, and why."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from runbell.items import HistoryEntry, Missed, RunItem
+from runbell.rules import Kind, Standstill
+from runbell.run import Progress, ReasonCode, Run, instant
+from runbell.slack.mrkdwn import DAY_AND_TIME, code_span, date_token, one_line
+from runbell.slack.wording import LONGEST_NAME
+
+LONGEST_REASON = 1_200
+"""Characters of a reason that a message shows, escaped: a section holds 3,000 in all."""
+
+ERRORS_SHOWN = 5
+"""Messages of failed events that a message shows."""
+
+LONGEST_ERRORS = 1_000
+"""Characters that those share, escaped: with all the rest, an edit holds 4,000."""
+
+LONGEST_ERROR = 400
+"""Characters that one of them has at the most."""
+
+BAR = 10
+"""Cells of a progress bar."""
+
+_RUNNING = frozenset({Kind.STARTED, Kind.STALLED, Kind.RESUMED})
+
+_REASONS: dict[str, str] = {
+    ReasonCode.INTERNAL: "an error inside Algolia",
+    ReasonCode.CANCELLED: "it was cancelled",
+    ReasonCode.CRITICAL: "a critical error stopped it",
+    ReasonCode.NO_EVENTS: "the source sent no records",
+    ReasonCode.TOO_MANY_ERRORS: "too many records failed",
+    ReasonCode.LACKING_EVENTS: "fewer records came than expected",
+    ReasonCode.OK: "",
+    ReasonCode.BLOCKING: "the task failed too often, so Algolia switched it off",
+    ReasonCode.IDLE: "nothing came from the source for too long",
+}
+
+
+def details(item: RunItem, entry: HistoryEntry) -> list[str]:
+    """What is known beyond a change's state, a line each.
+
+    What is known of the run itself belongs to its latest change.
+    """
+    run = item.snapshot if entry.number == item.last_change else None
+    lines = [_due(item.missed)] if item.missed else []
+    if run and run.progress and entry.kind in _RUNNING:
+        lines.append(_bar(run.progress))
+    if entry.kind in {Kind.FAILED, Kind.BLOCKED}:
+        lines += _failures(entry)
+    if entry.kind == Kind.RECOVERED and entry.streak > 0:
+        lines.append(_recovery(item.snapshot, entry))
+    if entry.standstill == Standstill.OVERTIME and entry.typical is not None:
+        usual = duration_in_words(timedelta(seconds=entry.typical))
+        lines.append(f"Usually a run of this task takes {usual}")
+    return lines + (_reason(run, entry) if run else [])
+
+
+def errors(entry: HistoryEntry) -> list[str]:
+    """What went wrong, in the words of the run's failed events: the first one, then by number."""
+    if entry.errors is None:
+        return []
+    groups = entry.errors.groups[:ERRORS_SHOWN]
+    limit = min(LONGEST_ERROR, LONGEST_ERRORS // max(1, len(groups)))
+    lines = [f"• {one_line(group.text, limit)}{_times(group.count)}" for group in groups]
+    unnamed = entry.errors.events - sum(group.count for group in groups)
+    if unnamed > 0 and lines:
+        lines.append(f"… and {_count(unnamed, 'more failed event')}")
+    elif unnamed > 0:
+        lines.append(_count(unnamed, "failed event"))
+    return lines
+
+
+def duration_in_words(duration: timedelta) -> str:
+    """Say how long something took as people do: `45 s`, `12 min`, `2 h 5 min`, `3 d 4 h`."""
+    minutes, seconds = divmod(int(duration.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        parts = [f"{days} d", f"{hours} h" if hours else ""]
+    elif hours:
+        parts = [f"{hours} h", f"{minutes} min" if minutes else ""]
+    else:
+        parts = [f"{minutes} min" if minutes else f"{seconds} s"]
+    return " ".join(part for part in parts if part)
+
+
+def _failures(entry: HistoryEntry) -> list[str]:
+    """How often the task has failed in a row; nothing where that is no news or not known."""
+    streak, threshold, is_blocked = entry.streak, entry.threshold, entry.kind == Kind.BLOCKED
+    if streak <= 0 or (streak == 1 and threshold != 1 and not is_blocked):
+        return []
+    # A blocked run may not be a failure itself: Algolia skips it because of those before it.
+    many = _count(streak, "failure") if is_blocked else f"{_ordinal(streak)} failure"
+    since = instant(entry.since)
+    if streak > 1:
+        many += f" in a row since {date_token(since, DAY_AND_TIME)}" if since else " in a row"
+    if not threshold:
+        return [many]
+    if streak >= threshold and not is_blocked:
+        return [f"{many}; Algolia switches the task off at this point"]
+    return [f"{many}; Algolia switches this task off after {threshold:,}"]
+
+
+def _recovery(run: Run | None, entry: HistoryEntry) -> str:
+    many = _count(entry.streak, "failure") + (" in a row" if entry.streak > 1 else "")
+    since, until = instant(entry.since), instant(run.finished_at if run else None)
+    if since is None or until is None or until < since:
+        return f"After {many}"
+    return f"After {many}, failing for {duration_in_words(until - since)}"
+
+
+def _due(missed: Missed) -> str:
+    due = instant(missed.expected_at)
+    if due is None:
+        return f"It was due at {one_line(missed.expected_at, LONGEST_NAME)}"
+    return f"It was due {date_token(due, DAY_AND_TIME)}"
+
+
+def _reason(run: Run, entry: HistoryEntry) -> list[str]:
+    """Algolia's explanation of how the run ended, unless the lines above it say as much."""
+    is_said = entry.kind == Kind.BLOCKED and entry.streak > 0
+    code = "" if is_said else run.reason_code or ""
+    words = _REASONS[code] if code in _REASONS else code_span(code, LONGEST_NAME)
+    lines = [f"Reason: {words}"] if words else []
+    reason = one_line(run.reason or "", LONGEST_REASON)
+    if reason and run.reason_code != ReasonCode.OK:
+        lines.append(f"> {reason}")
+    return lines
+
+
+def _bar(progress: Progress) -> str:
+    """Draw how far a run has come; what was expected is a guess of Algolia's and can be passed."""
+    received, expected = f"{progress.received:,}", f"{progress.expected:,}"
+    if progress.expected <= 0:
+        return f"{received} records so far"
+    share = min(1.0, max(0.0, progress.received / progress.expected))
+    full, percent = int(share * BAR), int(share * 100)  # rounded down: 100 % means all
+    return f"`{'█' * full}{'░' * (BAR - full)}` {percent}% · {received} of {expected} records"
+
+
+def _times(number: int) -> str:
+    return f" \N{MULTIPLICATION SIGN}{number:,}" if number > 1 else ""
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _ordinal(number: int) -> str:
+    teens = number % 100 in {11, 12, 13}
+    return f"{number:,}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
