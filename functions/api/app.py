@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -12,14 +11,16 @@ from aws_lambda_powertools.event_handler.api_gateway import APIGatewayHttpResolv
 
 import runbell
 from runbell import assembly
-from runbell.api import views
+from runbell.api import views, watching
+from runbell.api.access import bears_token
+from runbell.api.bodies import read_body
+from runbell.api.connecting import Connecting
 from runbell.api.contract import contract, docs_page
 from runbell.api.problems import problem
+from runbell.connections import DEFAULT
 from runbell.deadline import Deadline
 from runbell.errors import NotKnownError, RequestError, RunbellError
 from runbell.observability import logger
-from runbell.rules import Watch
-from runbell.tick import CONNECTION
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
@@ -39,7 +40,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def authorize(resolver: APIGatewayHttpResolver, go_on: NextMiddleware) -> Response[Any]:
     """Let a request through if it bears the token, or asks for what is open to all."""
     event = resolver.current_event
-    if event.path not in contract().open_paths and not _bears_token(event.headers):
+    is_open = event.path in contract().open_paths
+    if not is_open and not bears_token(event.headers, assembly.api_token()):
         word = "the header Authorization: Bearer … is missing or its token is wrong"
         return _json(
             HTTPStatus.UNAUTHORIZED,
@@ -55,19 +57,19 @@ app.use(middlewares=[authorize])
 @app.post("/runs/<run_id>/check")
 def check_run(run_id: str) -> Response[Any]:
     """Look at a run now."""
-    _check("/runs/{runID}/check", "post", runID=run_id)
+    connection = _connection(_check("/runs/{runID}/check", "post", runID=run_id))
     deadline = Deadline.of(app.lambda_context)
-    return _json(HTTPStatus.OK, views.check_view(_watcher().check(run_id, deadline)))
+    return _ok(views.check_view(assembly.watcher(connection).check(run_id, deadline)))
 
 
 @app.get("/runs/<run_id>")
 def get_run(run_id: str) -> Response[Any]:
     """Read what is known of a run."""
-    _check("/runs/{runID}", "get", runID=run_id)
-    item = assembly.store().get(CONNECTION, run_id)
+    connection = _connection(_check("/runs/{runID}", "get", runID=run_id))
+    item = assembly.store().get(connection, run_id)
     if item.snapshot is None:
         raise NotKnownError(f"nothing is known of the run {run_id}: check it, or watch it")
-    return _json(HTTPStatus.OK, views.known_run_view(item))
+    return _ok(views.known_run_view(item))
 
 
 @app.get("/runs")
@@ -75,46 +77,111 @@ def list_runs() -> Response[Any]:
     """List runs by their last change."""
     query = _check("/runs", "get")
     filters = {FILTERS[name]: value for name, value in query.items() if name in FILTERS}
-    page = assembly.store().recent(CONNECTION, filters, query.get("cursor"))
-    return _json(HTTPStatus.OK, views.run_list_view(page))
+    page = assembly.listings().recent(_connection(query), filters, query.get("cursor"))
+    return _ok(views.run_list_view(page))
+
+
+@app.get("/tasks/<task_id>")
+def get_task(task_id: str) -> Response[Any]:
+    """Read what is known of a task."""
+    connection = _connection(_check("/tasks/{taskID}", "get", taskID=task_id))
+    task = assembly.tasks().get(connection, task_id)
+    if task.info is None and not task.story.ends:
+        raise NotKnownError(f"nothing is known of the task {task_id} yet")
+    return _ok(views.task_view(task))
 
 
 @app.put("/watches/runs/<run_id>")
-def put_watch(run_id: str) -> Response[Any]:
+def put_run_watch(run_id: str) -> Response[Any]:
     """Watch a run."""
-    _check("/watches/runs/{runID}", "put", runID=run_id)
-    wishes = _body("/watches/runs/{runID}", "put")
-    notify_on = wishes.get("notifyOn")
-    watch = Watch(wishes.get("channel"), None if notify_on is None else frozenset(notify_on))
-    item = assembly.store().put_watch(CONNECTION, run_id, watch)
-    return _json(HTTPStatus.OK, views.watch_view(item))
+    connection = _connection(_check("/watches/runs/{runID}", "put", runID=run_id))
+    body = _body("/watches/runs/{runID}", "put")
+    return _ok(watching.put_watch(assembly.store(), connection, run_id, body))
 
 
 @app.get("/watches/runs/<run_id>")
-def get_watch(run_id: str) -> Response[Any]:
+def get_run_watch(run_id: str) -> Response[Any]:
     """Read the watch of a run."""
-    _check("/watches/runs/{runID}", "get", runID=run_id)
-    item = assembly.store().get(CONNECTION, run_id)
-    if item.watch is None:
-        raise NotKnownError(f"the run {run_id} is not watched")
-    return _json(HTTPStatus.OK, views.watch_view(item))
+    connection = _connection(_check("/watches/runs/{runID}", "get", runID=run_id))
+    return _ok(watching.get_watch(assembly.store(), connection, run_id))
 
 
 @app.delete("/watches/runs/<run_id>")
-def delete_watch(run_id: str) -> Response[Any]:
+def delete_run_watch(run_id: str) -> Response[Any]:
     """Stop watching a run."""
-    _check("/watches/runs/{runID}", "delete", runID=run_id)
-    if not assembly.store().delete_watch(CONNECTION, run_id):
-        raise NotKnownError(f"the run {run_id} is not watched")
-    return Response(HTTPStatus.NO_CONTENT.value, body="")
+    connection = _connection(_check("/watches/runs/{runID}", "delete", runID=run_id))
+    watching.delete_watch(assembly.store(), connection, run_id)
+    return _nothing()
+
+
+@app.put("/watches/tasks/<task_id>")
+def put_task_watch(task_id: str) -> Response[Any]:
+    """Watch a task."""
+    connection = _connection(_check("/watches/tasks/{taskID}", "put", taskID=task_id))
+    body = _body("/watches/tasks/{taskID}", "put")
+    return _ok(watching.put_watch(assembly.tasks(), connection, task_id, body))
+
+
+@app.get("/watches/tasks/<task_id>")
+def get_task_watch(task_id: str) -> Response[Any]:
+    """Read the watch of a task."""
+    connection = _connection(_check("/watches/tasks/{taskID}", "get", taskID=task_id))
+    return _ok(watching.get_watch(assembly.tasks(), connection, task_id))
+
+
+@app.delete("/watches/tasks/<task_id>")
+def delete_task_watch(task_id: str) -> Response[Any]:
+    """Stop watching a task."""
+    connection = _connection(_check("/watches/tasks/{taskID}", "delete", taskID=task_id))
+    watching.delete_watch(assembly.tasks(), connection, task_id)
+    return _nothing()
 
 
 @app.get("/watches")
 def list_watches() -> Response[Any]:
     """List what is watched."""
     query = _check("/watches", "get")
-    page = assembly.store().watches(CONNECTION, query.get("cursor"))
-    return _json(HTTPStatus.OK, views.watch_list_view(page))
+    page = assembly.listings().watches(_connection(query), query.get("cursor"))
+    return _ok(views.watch_list_view(page))
+
+
+@app.put("/watches")
+def put_watches() -> Response[Any]:
+    """Apply a whole file of task watches."""
+    query = _check("/watches", "put")
+    connection = _connection(query)
+    body = _body("/watches", "put")
+    dry_run = query.get("dryRun") == "true"
+    tasks, listings = assembly.tasks(), assembly.listings()
+    return _ok(watching.put_watches(tasks, listings, connection, body, dry_run=dry_run))
+
+
+@app.put("/connections/<name>")
+def put_connection(name: str) -> Response[Any]:
+    """Make a connection, or change one."""
+    _check("/connections/{name}", "put", name=name)
+    return _ok(_connecting().put(name, _body("/connections/{name}", "put")))
+
+
+@app.get("/connections/<name>")
+def get_connection(name: str) -> Response[Any]:
+    """Read a connection."""
+    _check("/connections/{name}", "get", name=name)
+    return _ok(_connecting().get(name))
+
+
+@app.delete("/connections/<name>")
+def delete_connection(name: str) -> Response[Any]:
+    """Forget a connection."""
+    _check("/connections/{name}", "delete", name=name)
+    _connecting().delete(name)
+    return _nothing()
+
+
+@app.get("/connections")
+def list_connections() -> Response[Any]:
+    """List the connections."""
+    return _ok(_connecting().list(_check("/connections", "get").get("cursor")))
 
 
 @app.post("/test-message")
@@ -123,7 +190,7 @@ def send_test_message() -> Response[Any]:
     _check("/test-message", "post")
     wishes = _body("/test-message", "post")
     deadline = Deadline.of(app.lambda_context)
-    result = assembly.trial(CONNECTION).send(wishes.get("channel"), deadline)
+    result = assembly.trial(DEFAULT).send(wishes.get("channel"), deadline)
     status = HTTPStatus.OK if result.is_answered else HTTPStatus.ACCEPTED
     return _json(status, views.test_result_view(result))
 
@@ -131,7 +198,7 @@ def send_test_message() -> Response[Any]:
 @app.get("/health")
 def get_health() -> Response[Any]:
     """Say that the API answers."""
-    return _json(HTTPStatus.OK, {"status": "ok", "version": runbell.__version__})
+    return _ok({"status": "ok", "version": runbell.__version__})
 
 
 @app.get("/openapi.json")
@@ -166,8 +233,21 @@ def answer_problem(error: RunbellError) -> Response[Any]:
     return _json(status, body, headers)
 
 
-def _watcher() -> Any:
-    return assembly.watcher(CONNECTION)
+def _connecting() -> Connecting:
+    return Connecting(
+        assembly.connections(),
+        assembly.schedules,
+        assembly.settings().connection_secrets_prefix,
+        assembly.check_connection_secret,
+    )
+
+
+def _connection(query: Mapping[str, str]) -> str:
+    """Name the connection that a call is about; raises if there is none of the name."""
+    name = query.get("connection", DEFAULT)
+    if name != DEFAULT:
+        assembly.connections().get(name)
+    return name
 
 
 def _check(path: str, method: str, **in_path: str) -> dict[str, str]:
@@ -178,29 +258,23 @@ def _check(path: str, method: str, **in_path: str) -> dict[str, str]:
 
 
 def _body(path: str, method: str) -> dict[str, Any]:
-    """Read the request's JSON body, decoded as API Gateway sends it; nothing means {}."""
+    """Read the request's body, decoded as API Gateway sends it; nothing means {}."""
     try:
         text = app.current_event.decoded_body
-        document = json.loads(text) if text and text.strip() else {}
-    except (ValueError, RecursionError):
-        raise RequestError("is no JSON", "body") from None
+    except ValueError:
+        raise RequestError("is no text", "body") from None
+    kind = app.current_event.headers.get("content-type") or ""
+    document = read_body(text, kind if contract().takes_yaml(path, method) else None)
     body: dict[str, Any] = contract().check_body(path, method, document)
     return body
 
 
-def _bears_token(headers: Mapping[str, str]) -> bool:
-    """Whether the request bears the token; one that was just replaced is read anew."""
-    scheme, _, given = (headers.get("authorization") or "").partition(" ")
-    if scheme.lower() != "bearer" or not given:
-        return False
-    secret = assembly.api_token()
-    token = secret.get()
-    return _same(given, token) or _same(given, secret.anew(token))
+def _ok(body: Mapping[str, Any]) -> Response[Any]:
+    return _json(HTTPStatus.OK, body)
 
 
-def _same(given: str, token: str) -> bool:
-    """Compare in a time that tells nothing of where the two differ."""
-    return hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
+def _nothing() -> Response[Any]:
+    return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
 def _json(

@@ -39,7 +39,7 @@ def write(seed: int, *, tasks: int, disturbed: bool) -> Script:
     for number in range(tasks):
         task_id = f"task-{number:03}"
         dice = rng.random()
-        if dice < 0.08:
+        if dice < 0.06:
             timetable, runs = timetabled(rng, task_id, begin=BEGIN - BEFORE, end=END)
             timetables.append(timetable)
         else:
@@ -51,18 +51,18 @@ def write(seed: int, *, tasks: int, disturbed: bool) -> Script:
 
 def _runs(rng: Random, task_id: str, dice: float, *, strange: bool) -> list[RunLife]:
     """The runs of a task without a timetable: a few, some or many."""
-    if dice < 0.10:
-        return _one_after_the_other(rng, task_id, strange, rng.randrange(1, 16), (20, 150))
-    if dice < 0.22:
-        return _one_after_the_other(rng, task_id, strange, rng.randrange(18, 50), (200, 800))
-    if dice < 0.25:
+    if dice < 0.09:
+        return _one_after_the_other(rng, task_id, strange, rng.randrange(1, 16), (60, 200))
+    if dice < 0.18:
+        return _one_after_the_other(rng, task_id, strange, rng.randrange(18, 50), (300, 900))
+    if dice < 0.21:
         return _overlapping(rng, task_id)
     teller = Storyteller(rng, task_id, _temper(30, strange))
     created = BEGIN + rng.randrange(-4 * HOUR, END - BEGIN - HOUR)
     first = teller.run(created)
     if rng.random() < 0.1:
         return [teller.endless(created)]
-    if rng.random() < 0.6:
+    if rng.random() < 0.75:
         return [first]
     return [first, teller.run(_end_of(first) + rng.randrange(10 * MINUTE, 12 * HOUR))]
 

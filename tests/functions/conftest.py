@@ -31,6 +31,8 @@ def environment(
 ) -> dict[str, str]:
     """The variables of all three functions, with a table, queues and secrets behind them."""
     secrets = aws.client("secretsmanager")
+    name = f"runbell-{uuid.uuid4().hex}"
+    aws.client("scheduler").create_schedule_group(Name=name)
 
     def secret(value: str) -> str:
         made = secrets.create_secret(Name=f"runbell/{uuid.uuid4().hex}", SecretString=value)
@@ -46,6 +48,11 @@ def environment(
         "SLACK_CHANNEL": "#runs",
         "FALLBACK_CHANNEL": "",
         "DISCOVER": "watched",
+        "CONNECTION_SECRETS_PREFIX": f"{name}/connections/",
+        "SCHEDULE_GROUP": name,
+        "SCHEDULE_ROLE_ARN": "arn:aws:iam::000000000000:role/schedule",
+        "SCHEDULE_DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:us-east-1:000000000000:ticks",
+        "POLL_FUNCTION_ARN": "arn:aws:lambda:us-east-1:000000000000:function:poll",
         "STALLED_AFTER_MINUTES": "60",
         "NOTIFY_ON": "created,started,succeeded,failed,skipped",
         "ALGOLIA_BASE_URL": algolia.url,
@@ -56,6 +63,20 @@ def environment(
         ),
         "SLACK_SECRET_ARN": secret(json.dumps({"bot_token": "xoxb-stand-in"})),
     }
+
+
+@pytest.fixture
+def connection_secret(
+    aws: LocalAws, environment: dict[str, str], algolia: AlgoliaStandIn
+) -> Callable[..., None]:
+    """Makes the secret of a connection: one that is good, unless another text is given."""
+    good = json.dumps({"app_id": algolia.app_id, "api_key": algolia.api_key, "region": "eu"})
+
+    def make(name: str, text: str = good) -> None:
+        full = environment["CONNECTION_SECRETS_PREFIX"] + name
+        aws.client("secretsmanager").create_secret(Name=full, SecretString=text)
+
+    return make
 
 
 class Context:

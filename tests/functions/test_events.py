@@ -12,6 +12,7 @@ import pytest
 from local.algolia import AlgoliaStandIn
 from local.aws import ROOT
 from local.slack import SlackStandIn
+from runbell.errors import NotKnownError
 
 Handlers = Callable[[str], Callable[[dict[str, Any]], Any]]
 
@@ -25,8 +26,13 @@ QUIET_TICK = {
     "stale": 0,
     "failed": 0,
     "skipped": 0,
-    "requests": 0,
+    "requests": 1,
 }
+
+
+def counts(report: dict[str, int]) -> dict[str, int]:
+    """A tick's report without what it asked of the table."""
+    return {name: count for name, count in report.items() if name != "table_calls"}
 
 
 def event(name: str) -> dict[str, Any]:
@@ -51,19 +57,36 @@ def run(algolia: AlgoliaStandIn) -> None:
 
 
 def test_a_schedule_finds_nothing_to_do_at_first(handlers: Handlers) -> None:
-    """A quiet tick makes no request to Algolia."""
-    assert handlers("poll")(event("schedule")) == QUIET_TICK
+    """A quiet tick asks Algolia for one list."""
+    assert counts(handlers("poll")(event("schedule"))) == QUIET_TICK
+
+
+def test_a_schedule_of_another_connection_looks_at_its_runs(
+    handlers: Handlers, connection_secret: Callable[[str], None]
+) -> None:
+    """Made by the sample that puts it; before that there is nothing to look at."""
+    with pytest.raises(NotKnownError, match="emea"):
+        handlers("poll")(event("schedule-of-connection"))
+    connection_secret("emea")
+    answer = handlers("api")(event("http-put-connection"))
+    assert answer["statusCode"] == 200, answer
+    assert counts(handlers("poll")(event("schedule-of-connection"))) == QUIET_TICK
 
 
 def test_a_schedule_looks_at_the_runs_it_names(handlers: Handlers) -> None:
-    """One request, one change, one word on the queue."""
-    report = handlers("poll")(event("schedule-with-run-ids"))
-    assert report == {**QUIET_TICK, "checked": 1, "changed": 1, "enqueued": 1, "requests": 1}
+    """One change, one word on the queue; beside the run, its task's names are asked for."""
+    report = counts(handlers("poll")(event("schedule-with-run-ids")))
+    assert report.pop("requests") > 0
+    quiet = {name: count for name, count in QUIET_TICK.items() if name != "requests"}
+    assert report == {**quiet, "checked": 1, "changed": 1, "enqueued": 1}
 
 
 @pytest.mark.parametrize(
     ("name", "status", "member"),
     [
+        ("http-put-task-watch", 200, "since"),
+        ("http-put-watches-yaml", 200, "added"),
+        ("http-put-connection", 400, "where"),
         ("http-check-run", 200, "change"),
         ("http-put-watch", 200, "since"),
         ("http-put-watch-base64", 200, "since"),

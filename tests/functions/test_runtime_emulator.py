@@ -6,6 +6,7 @@ brings (boto3), so a dependency that the layer forgot fails here as it would on 
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -111,6 +112,15 @@ def test_api_runs_from_its_artifact(start: Callable[..., Invoke]) -> None:
     answer = invoke(event)
     assert answer["statusCode"] == 400, answer
     assert "body.channel" in answer["body"]
+
+
+def test_api_reads_yaml_from_its_artifact(start: Callable[..., Invoke]) -> None:
+    """The one package that is imported only when such a body comes."""
+    invoke = start("ApiFunction", BUILT / "DependenciesLayer")
+    event = json.loads((ROOT / "events" / "http-put-watches-yaml.json").read_text("utf-8"))
+    answer = invoke(event)
+    assert answer["statusCode"] == 200, answer
+    assert len(json.loads(answer["body"])["added"]) == 2
 
 
 def test_notify_runs_from_its_artifact(start: Callable[..., Invoke]) -> None:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from requests import Session
@@ -18,7 +18,7 @@ from local.http_server import Answer, Request
 from local.slack import SlackStandIn
 from runbell.algolia import IngestionClient
 from runbell.background import Background
-from runbell.checker import Checker
+from runbell.checker import Check, Checker
 from runbell.connections import Connection, ConnectionStore
 from runbell.deadline import Deadline
 from runbell.inbox import Inbox
@@ -27,7 +27,7 @@ from runbell.listings import Listings
 from runbell.notifier import Notifier
 from runbell.outbox import DeadLetters, Outbox, Wake, parse_wake
 from runbell.rules import Routing, kind_of
-from runbell.run import Run, timestamp
+from runbell.run import Run, instant, timestamp
 from runbell.secrets import Secret, parse_algolia, parse_slack
 from runbell.settings import NOTIFIABLE
 from runbell.slack.access import SlackAccess
@@ -36,7 +36,7 @@ from runbell.sweeper import Sweeper
 from runbell.table import Table
 from runbell.task_store import TaskStore
 from runbell.timekeeper import Timekeeper
-from runbell.watcher import Watcher
+from runbell.watcher import Report, Watcher
 
 CHANNEL = "#runs"
 """Where announcements go by default, and the channel of the stand-in's webhook."""
@@ -144,6 +144,26 @@ def limited(slack: SlackStandIn, channel: str) -> Iterator[None]:
     slack.handle = truly
 
 
+def deeds(report: Report) -> dict[str, int]:
+    """What a tick did, without what it asked for."""
+    asked = {"requests", "table_calls"}
+    return {name: n for name, n in report.as_dict().items() if n and name not in asked}
+
+
+def asked_of(algolia: AlgoliaStandIn) -> list[str]:
+    """The lists of runs and the runs that Algolia was asked for, in that order."""
+    return [
+        each.path.removeprefix("/1/")
+        for each in algolia.requests
+        if each.path.startswith("/1/runs") and not each.path.endswith("/events")
+    ]
+
+
+def due_runs(store: RunStore) -> list[str]:
+    """The runs that are to be looked at by now whatever a list shows."""
+    return [name for kind, name in store.due("default") if kind == "run"]
+
+
 def document(
     status: str, outcome: str | None = None, *, run_id: str = "run-1", **more: Any
 ) -> dict[str, Any]:
@@ -193,7 +213,9 @@ def save(
         at=timestamp(datetime(2026, 3, 2, 9, tzinfo=UTC)),
         announced=announced,
     )
-    return store.commit(item, run, entry, announce_in=announce_in)
+    goes_on = item.is_active and not run.is_terminal
+    due_at = instant(item.due_at) if goes_on else None
+    return store.commit(item, run, entry, announce_in=announce_in, due_at=due_at)
 
 
 def kind_of_run(run: Run) -> str:
@@ -224,6 +246,13 @@ def secrets(aws: LocalAws) -> Any:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def algolia(clock: Clock) -> Iterator[AlgoliaStandIn]:
+    """A stand-in for the Ingestion API that lives by the same clock as the package's parts."""
+    with AlgoliaStandIn(clock=lambda: clock.now.timestamp()) as stand_in:
+        yield stand_in
 
 
 @pytest.fixture
@@ -338,48 +367,67 @@ def connections(table: Table, clock: Clock, discover: str) -> ConnectionStore:
     return ConnectionStore(table, discover=discover, now=clock)
 
 
-@pytest.fixture
-def background(client: IngestionClient, tasks: TaskStore, clock: Clock) -> Background:
-    return Background(client, tasks, now=clock)
+Rebuild: TypeAlias = Callable[..., Watcher]
+"""Makes watchers, each with some part of its own."""
 
 
 @pytest.fixture
-def open_checker(
+def rebuild(
+    connections: ConnectionStore,
     client: IngestionClient,
     store: RunStore,
+    tasks: TaskStore,
     outbox: Outbox,
-    background: Background,
     routing: Routing,
+    table: Table,
     clock: Clock,
-) -> Callable[[Connection], Checker]:
-    """Makes what looks at one run of a connection."""
+) -> Rebuild:
+    usual: dict[str, Any] = {"client": client, "store": store, "tasks": tasks}
+    usual |= {"outbox": outbox, "routing": routing, "table": table}
 
-    def make(connection: Connection) -> Checker:
-        return Checker(connection, client, store, outbox, background, routing, now=clock)
+    def make(name: str = "default", **parts: Any) -> Watcher:
+        client, store, tasks, outbox, routing, table = (usual | parts).values()
+        background = Background(client, tasks, now=clock)
+
+        def open_checker(connection: Connection) -> Checker:
+            return Checker(connection, client, store, outbox, background, routing, now=clock)
+
+        return Watcher(
+            name,
+            connections,
+            store,
+            Sweeper(name, store, outbox, now=clock),
+            open_checker,
+            lambda checker: Timekeeper(checker, store, tasks, now=clock),
+            table,
+            now=clock,
+        )
 
     return make
 
 
 @pytest.fixture
-def watcher(
-    connections: ConnectionStore,
-    store: RunStore,
-    tasks: TaskStore,
-    outbox: Outbox,
-    open_checker: Callable[[Connection], Checker],
-    table: Table,
-    clock: Clock,
-) -> Watcher:
-    return Watcher(
-        "default",
-        connections,
-        store,
-        Sweeper("default", store, outbox, now=clock),
-        open_checker,
-        lambda checker: Timekeeper(checker, store, tasks, now=clock),
-        table,
-        now=clock,
-    )
+def sweeper(store: RunStore, outbox: Outbox, clock: Clock) -> Sweeper:
+    return Sweeper("default", store, outbox, now=clock)
+
+
+@pytest.fixture
+def watcher(rebuild: Rebuild) -> Watcher:
+    return rebuild()
+
+
+Look: TypeAlias = Callable[..., Check]
+"""Lets Algolia show a state of a run, and looks at it."""
+
+
+@pytest.fixture
+def look(watcher: Watcher, algolia: AlgoliaStandIn) -> Look:
+    def see(status: str, outcome: str | None = None, **more: Any) -> Check:
+        run = document(status, outcome, **more)
+        algolia.put_run(run)
+        return watcher.check(run["runID"], Deadline(30))
+
+    return see
 
 
 @pytest.fixture

@@ -331,6 +331,9 @@ def test_every_call_answers_as_the_contract_says(deployed: Deployment, run_id: s
     stack = deployed.stack
     deployed.show(run_id, "created")
     check, known, watch = f"/runs/{run_id}/check", f"/runs/{run_id}", f"/watches/runs/{run_id}"
+    task, task_watch = f"/tasks/{run_id}-task", f"/watches/tasks/{run_id}-task"
+    emea, file = "/connections/emea", {"tasks": {f"{run_id}-task": {}}}
+    yaml = {"headers": {"Content-Type": "application/yaml"}}
     unknown = str(uuid.uuid4())
     called = set()
     for method, path, status, template, arguments in (
@@ -352,6 +355,26 @@ def test_every_call_answers_as_the_contract_says(deployed: Deployment, run_id: s
         ("GET", "/watches", 200, "/watches", {}),
         ("DELETE", watch, 204, "/watches/runs/{runID}", {}),
         ("DELETE", watch, 404, "/watches/runs/{runID}", {}),
+        ("GET", task, 404, "/tasks/{taskID}", {}),
+        ("GET", f"{task}?connection=nobody", 404, "/tasks/{taskID}", {}),
+        ("GET", task_watch, 404, "/watches/tasks/{taskID}", {}),
+        ("PUT", task_watch, 200, "/watches/tasks/{taskID}", {"json": {"mentions": ["here"]}}),
+        ("PUT", task_watch, 400, "/watches/tasks/{taskID}", {"json": {"mutedUntil": "soon"}}),
+        ("GET", task_watch, 200, "/watches/tasks/{taskID}", {}),
+        ("PUT", "/watches?dryRun=true", 200, "/watches", {"json": file}),
+        ("PUT", "/watches", 200, "/watches", {"data": json.dumps(file), **yaml}),
+        ("PUT", "/watches", 400, "/watches", {"data": "tasks: &x {}", **yaml}),
+        ("PUT", "/watches", 400, "/watches", {}),
+        ("DELETE", task_watch, 204, "/watches/tasks/{taskID}", {}),
+        ("DELETE", task_watch, 404, "/watches/tasks/{taskID}", {}),
+        ("PUT", emea, 400, "/connections/{name}", {}),
+        ("PUT", "/connections/default", 200, "/connections/{name}", {}),
+        ("GET", emea, 404, "/connections/{name}", {}),
+        ("GET", "/connections/default", 200, "/connections/{name}", {}),
+        ("GET", "/connections", 200, "/connections", {}),
+        ("GET", "/connections?cursor=x", 400, "/connections", {}),
+        ("DELETE", "/connections/default", 400, "/connections/{name}", {}),
+        ("DELETE", emea, 404, "/connections/{name}", {}),
         ("POST", "/test-message", 200, "/test-message", {}),
         ("POST", "/test-message", 400, "/test-message", {"json": {"to": "#x"}}),
         ("GET", "/health", 200, "/health", {"token": None}),
@@ -399,15 +422,47 @@ def test_a_tick_that_asks_for_nonsense_says_so(deployed: Deployment) -> None:
     with pytest.raises(FunctionFailedError, match=r"event\.runIDs"):
         deployed.stack.poll(runIDs="all")
     with pytest.raises(FunctionFailedError, match=r"event\.connection"):
+        deployed.stack.poll(connection="Other")
+    with pytest.raises(FunctionFailedError, match="there is no connection 'other'"):
         deployed.stack.poll(connection="other")
+
+
+def test_a_connection_has_a_secret_and_a_schedule_of_its_own(
+    deployed: Deployment, run_id: str
+) -> None:
+    """Made while everything runs; its schedule lets poll look at its runs, and goes with it."""
+    stack = deployed.stack
+    prefix = f"{stack.name}/connections/"
+    stack.aws.client("secretsmanager").create_secret(
+        Name=f"{prefix}emea",
+        SecretString=json.dumps(
+            {"app_id": deployed.algolia.app_id, "api_key": deployed.algolia.api_key, "region": "eu"}
+        ),
+    )
+    made = stack.call("PUT", "/connections/emea", json={"channel": "#emea"})
+    assert made.status_code == 200, made.text
+    scheduler = stack.aws.client("scheduler")
+    schedule = scheduler.get_schedule(GroupName=stack.name, Name="emea")
+    poll = stack.aws.client("lambda").get_function(FunctionName=stack.outputs["PollFunctionName"])
+    assert schedule["Target"]["Arn"] == poll["Configuration"]["FunctionArn"]
+    deployed.show(run_id, "created")
+    report = stack.poll(**json.loads(schedule["Target"]["Input"]), runIDs=[run_id])
+    assert report["changed"] == 1
+    deployed.settle()
+    if deployed.posts(run_id)[0].method == "chat.postMessage":
+        assert deployed.posts(run_id)[0].arguments["channel"] == "#emea"
+    assert stack.call("GET", f"/runs/{run_id}?connection=emea").status_code == 200
+    assert stack.call("DELETE", "/connections/emea").status_code == 204
+    left = scheduler.list_schedules(GroupName=stack.name)["Schedules"]
+    assert not left
 
 
 def test_a_secret_that_nobody_has_put_is_named(aws: LocalAws) -> None:
     """A fresh deploy says what is still to be done."""
     stack = deploy(aws, "runbell-fresh")
-    with pytest.raises(FunctionFailedError, match="ALGOLIA still holds the placeholder"):
-        stack.poll(runIDs=["r"])
-    assert stack.poll()["checked"] == 0, "without anything to look at, no secret is needed"
+    for event in ({}, {"runIDs": ["r"]}):
+        with pytest.raises(FunctionFailedError, match="ALGOLIA still holds the placeholder"):
+            stack.poll(**event)
     answer = stack.call("POST", "/runs/r/check")
     assert answer.status_code == 503
     assert "placeholder" in answer.json()["message"]

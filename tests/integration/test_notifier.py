@@ -14,7 +14,7 @@ import pytest
 from local.faults import Fault
 from local.slack import Call, SlackStandIn
 from local.slack.workspace import Message
-from runbell.checker import Checker
+from runbell.connections import Connection, ConnectionStore
 from runbell.errors import (
     QueueUnavailableError,
     SlackAmbiguousError,
@@ -26,12 +26,12 @@ from runbell.errors import (
 from runbell.items import Delivery, RunItem
 from runbell.notifier import Notifier
 from runbell.outbox import DeadLetters, Wake, parse_wake
-from runbell.rules import Routing, Watch
+from runbell.rules import Watch
 from runbell.secrets import Secret, parse_slack
 from runbell.slack.access import SlackAccess
 from runbell.store import RunStore
+from runbell.sweeper import SHORTEST_REST, Sweeper
 from runbell.table import Table
-from runbell.watcher import SHORTEST_REST, Watcher
 from tests.integration.conftest import CHANNEL, Clock, Queue, Saw, bot_only, limited, webhook_only
 
 POST = "chat.postMessage"
@@ -206,17 +206,9 @@ def test_changes_that_piled_up_are_told_in_their_order(
 
 
 def test_a_change_that_nobody_asked_for_posts_nothing(
-    algolia: Any,
-    client: Any,
-    store: RunStore,
-    outbox: Any,
-    clock: Clock,
-    notifier: Notifier,
-    slack: SlackStandIn,
+    saw: Saw, connections: ConnectionStore, notifier: Notifier, slack: SlackStandIn
 ) -> None:
-    routing = Routing(CHANNEL, frozenset({"failed"}))
-    checker = Checker("default", client, store, outbox, routing, now=clock)
-    saw = Saw(algolia, Watcher(checker, store, outbox, now=clock))
+    connections.put(Connection("default", wishes=Watch(notify_on=frozenset({"failed"}))))
 
     wake = saw("created")
     notifier.deliver(wake)
@@ -274,12 +266,12 @@ def test_wakes_out_of_order_ask_nothing_more_of_slack(
 
 
 def test_a_lost_wake_is_made_up_for_by_the_sweep(
-    saw: Saw, notifier: Notifier, slack: SlackStandIn, queue: Queue, watcher: Watcher
+    saw: Saw, notifier: Notifier, slack: SlackStandIn, queue: Queue, sweeper: Sweeper
 ) -> None:
     saw("finished", "failure")
     queue.drain()
 
-    watcher.sweep()
+    sweeper.sweep()
     for wake in queue.wakes():
         notifier.deliver(wake)
 
@@ -935,7 +927,7 @@ def test_a_change_that_comes_while_a_channel_refuses_the_last_one_is_tried_as_we
     guarded: Notifier,
     slack: SlackStandIn,
     store: RunStore,
-    watcher: Watcher,
+    sweeper: Sweeper,
     queue: Queue,
 ) -> None:
     slack.archive(CHANNEL)
@@ -952,7 +944,7 @@ def test_a_change_that_comes_while_a_channel_refuses_the_last_one_is_tried_as_we
     assert store.get("default", "run-1").pending_since is not None
     assert ["failed" in line for line in headlines(slack, FALLBACK)] == [True]
 
-    watcher.sweep()
+    sweeper.sweep()
     for swept in queue.wakes():
         guarded.deliver(swept)
     assert store.get("default", "run-1").pending_since is None
@@ -1005,7 +997,7 @@ def test_a_run_that_moves_while_its_old_channel_refuses_it_is_still_told_in_the_
     guarded: Notifier,
     slack: SlackStandIn,
     store: RunStore,
-    watcher: Watcher,
+    sweeper: Sweeper,
     queue: Queue,
     clock: Clock,
 ) -> None:
@@ -1024,7 +1016,7 @@ def test_a_run_that_moves_while_its_old_channel_refuses_it_is_still_told_in_the_
     assert store.get("default", "run-1").delivery.error is None
 
     clock.advance(SHORTEST_REST)
-    watcher.sweep()
+    sweeper.sweep()
     for swept in queue.wakes():
         guarded.deliver(swept)
     (message,) = slack.messages("#mine")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from runbell.errors import LostRaceError, RequestError
 from runbell.items import Delivery, RunItem
+from runbell.listings import PAGE, Listings, RunPage, WatchPage
 from runbell.outbox import Wake, group_of, parse_wake
 from runbell.rules import Watch
-from runbell.run import Progress
-from runbell.store import HISTORY_KEPT, PAGE, Page, RunStore, timestamp
-from tests.integration.conftest import CHANNEL, Clock, Queue, run_of, save
+from runbell.run import Progress, timestamp
+from runbell.store import HISTORY_KEPT, RunStore
+from tests.integration.conftest import CHANNEL, Clock, Queue, due_runs, run_of, save
 
 Raw = Callable[[str], dict[str, Any]]
 Index = Callable[[str], list[str]]
@@ -53,7 +54,7 @@ def test_a_first_commit_is_read_back_as_it_was_saved(store: RunStore, clock: Clo
     assert saved.channel == CHANNEL
     assert saved.pending_since == saved.updated_at == timestamp(clock.now)
     assert [(entry.number, entry.kind) for entry in saved.history] == [(1, "started")]
-    assert not saved.active
+    assert not saved.is_active
 
 
 def test_what_is_not_known_any_more_leaves_the_snapshot(store: RunStore) -> None:
@@ -81,7 +82,7 @@ def test_a_second_first_sight_loses_the_race(store: RunStore) -> None:
         store.commit(unknown, run_of("started"), None, announce_in=None)
 
 
-def test_a_watch_put_meanwhile_is_compared_with_again(store: RunStore) -> None:
+def test_a_watch_put_meanwhile_is_compared_with_again(store: RunStore, clock: Clock) -> None:
     unknown = store.get("default", "run-1")
     store.put_watch("default", "run-1", Watch(channel="#mine"))
 
@@ -89,9 +90,19 @@ def test_a_watch_put_meanwhile_is_compared_with_again(store: RunStore) -> None:
         store.commit(unknown, run_of("created"), None, announce_in=None)
 
     known = store.get("default", "run-1")
-    saved = store.commit(known, run_of("created"), None, announce_in=None)
+    saved = store.commit(known, run_of("created"), None, announce_in=None, due_at=clock.now)
     assert saved.watch == Watch(channel="#mine")
-    assert saved.active
+    assert saved.is_active
+
+
+def test_a_watch_deleted_meanwhile_is_compared_with_again(store: RunStore, clock: Clock) -> None:
+    store.put_watch("default", "run-1", Watch())
+    watched = save(store, run_of("created"))
+    clock.advance(timedelta(seconds=1))
+    store.delete_watch("default", "run-1")
+
+    with pytest.raises(LostRaceError):
+        store.commit(watched, run_of("started"), None, announce_in=None, due_at=clock.now)
 
 
 def test_changes_are_kept_in_their_order(store: RunStore) -> None:
@@ -137,13 +148,14 @@ def test_only_what_is_told_and_looked_at_no_more_expires(
     assert expiry() == int((clock.now + timedelta(days=30)).timestamp())
 
 
-@pytest.mark.parametrize("end", ["delete_watch", "retire"])
+@pytest.mark.parametrize("ends", [["delete_watch", "retire"], ["retire"]])
 def test_what_is_still_to_be_told_does_not_expire_when_its_watch_ends(
-    store: RunStore, raw: Raw, end: str
+    store: RunStore, raw: Raw, ends: list[str]
 ) -> None:
     store.put_watch("default", "run-1", Watch())
     item = save(store, run_of("started"))
-    getattr(store, end)("default", "run-1")
+    for end in ends:
+        getattr(store, end)("default", "run-1")
     assert "expires_at" not in raw("run-1")
     assert item.pending_since is not None
 
@@ -152,12 +164,13 @@ def test_what_is_still_to_be_told_does_not_expire_when_its_watch_ends(
     assert "pending" not in raw("run-1")
 
 
-@pytest.mark.parametrize("end", ["delete_watch", "retire"])
+@pytest.mark.parametrize("ends", [["delete_watch", "retire"], ["retire"]])
 def test_a_run_that_nobody_wants_looked_at_expires(
-    store: RunStore, raw: Raw, clock: Clock, end: str
+    store: RunStore, raw: Raw, clock: Clock, ends: list[str]
 ) -> None:
     store.put_watch("default", "run-1", Watch())
-    getattr(store, end)("default", "run-1")
+    for end in ends:
+        getattr(store, end)("default", "run-1")
     expiry = int((clock.now + timedelta(days=30)).timestamp())
     assert int(raw("run-1")["expires_at"]["N"]) == expiry
 
@@ -181,11 +194,11 @@ def test_a_run_that_changes_for_ever_stays_within_its_item(store: RunStore) -> N
 
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_names_of_runs_and_channels_are_only_names(
-    store: RunStore, index: Index, queue: Queue, outbox: Any, odd: str
+    store: RunStore, listings: Listings, queue: Queue, outbox: Any, odd: str
 ) -> None:
     store.put_watch("default", odd, Watch(channel=odd))
     item = save(store, run_of("started", run_id=odd), announce_in=odd)
-    assert list(store.active("default")) == [odd]
+    assert due_runs(store) == [odd]
     assert [(each.run_id, each.channel) for each in store.pending("default")] == [(odd, odd)]
 
     outbox.enqueue([Wake.of(item)])
@@ -196,7 +209,7 @@ def test_odd_names_of_runs_and_channels_are_only_names(
     store.record_delivery(item, TOLD, settled=True)
     assert store.get("default", odd).delivery == TOLD
     assert pending_runs(store) == []
-    assert store.recent("default", {}).items[0].run_id == odd
+    assert listings.recent("default", {}).items[0].run_id == odd
     assert store.delete_watch("default", odd)
 
 
@@ -327,7 +340,7 @@ def test_a_watch_on_an_unknown_run_makes_it_active(store: RunStore, clock: Clock
     assert item == store.get("default", "run-1")
     assert (item.watch, item.snapshot, item.version) == (watch, None, 0)
     assert item.watched_since == timestamp(clock.now)
-    assert list(store.active("default")) == ["run-1"]
+    assert due_runs(store) == ["run-1"]
 
 
 def test_a_watch_on_a_known_run_leaves_what_is_known(store: RunStore) -> None:
@@ -335,7 +348,7 @@ def test_a_watch_on_a_known_run_leaves_what_is_known(store: RunStore) -> None:
 
     item = store.put_watch("default", "run-1", Watch())
 
-    assert item.active
+    assert item.is_active
     assert (item.snapshot, item.version, item.history) == (
         before.snapshot,
         before.version,
@@ -349,8 +362,8 @@ def test_a_watch_on_an_ended_run_is_listed_and_not_looked_at(store: RunStore, in
 
     item = store.put_watch("default", "run-1", Watch())
 
-    assert not item.active
-    assert (index("active"), index("watches")) == ([], ["run-1"])
+    assert not item.is_active
+    assert (index("due"), index("watches")) == ([], ["run-1"])
 
 
 def test_a_watch_that_is_put_again_is_replaced_and_keeps_its_age(
@@ -371,25 +384,40 @@ def test_a_watched_run_leaves_the_active_ones_when_it_ends(
 ) -> None:
     store.put_watch("default", "run-1", Watch())
     save(store, run_of("started"))
-    assert index("active") == ["run-1"]
+    assert index("due") == ["run-1"]
 
     item = save(store, run_of(status))
 
-    assert not item.active
+    assert not item.is_active
     assert item.watch == Watch()
-    assert (index("active"), index("watches")) == ([], ["run-1"])
+    assert (index("due"), index("watches")) == ([], ["run-1"])
 
 
-def test_a_deleted_watch_leaves_every_index_of_watches(store: RunStore, index: Index) -> None:
+def test_a_deleted_watch_is_listed_no_more_and_its_run_is_due_at_once(
+    store: RunStore, index: Index, clock: Clock
+) -> None:
     store.put_watch("default", "run-1", Watch())
     save(store, run_of("started"))
+    clock.advance(timedelta(seconds=1))
 
     assert store.delete_watch("default", "run-1")
 
-    assert (index("active"), index("watches")) == ([], [])
+    assert (index("due"), index("watches")) == (["run-1"], [])
     item = store.get("default", "run-1")
-    assert (item.watch, item.watched_since, item.active) == (None, None, False)
+    assert (item.watch, item.watched_since, item.due_at) == (None, None, timestamp(clock.now))
     assert item.snapshot == run_of("started")
+
+
+def test_the_deleted_watch_of_an_ended_run_leaves_nothing_to_look_at(
+    store: RunStore, index: Index, raw: Raw
+) -> None:
+    save(store, run_of("finished", "success"), announce_in=None)
+    store.put_watch("default", "run-1", Watch())
+
+    assert store.delete_watch("default", "run-1")
+
+    assert (index("due"), index("watches")) == ([], [])
+    assert "expires_at" in raw("run-1")
 
 
 def test_a_watch_is_deleted_once(store: RunStore, raw: Raw) -> None:
@@ -406,13 +434,13 @@ def test_a_retired_run_is_looked_at_again_once_it_is_watched_again(
 ) -> None:
     store.put_watch("default", "run-1", Watch())
     store.retire("default", "run-1")
-    assert (index("active"), index("watches")) == ([], ["run-1"])
+    assert (index("due"), index("watches")) == ([], ["run-1"])
     clock.advance(timedelta(days=1))
 
     item = store.put_watch("default", "run-1", Watch())
 
-    assert index("active") == ["run-1"]
-    assert item.active
+    assert index("due") == ["run-1"]
+    assert item.is_active
 
 
 def test_retiring_what_is_not_active_makes_no_item(store: RunStore, raw: Raw) -> None:
@@ -424,15 +452,19 @@ def test_retiring_what_is_not_active_makes_no_item(store: RunStore, raw: Raw) ->
 # ---- Listing --------------------------------------------------------------------------------
 
 
-def pages(read: Callable[[str | None], Page]) -> list[Page]:
+P = TypeVar("P", RunPage, WatchPage)
+
+
+def pages(read: Callable[[str | None], P]) -> list[P]:
     found = [read(None)]
     while found[-1].cursor:
         found.append(read(found[-1].cursor))
     return found
 
 
-def names(found: list[Page]) -> list[str]:
-    return [item.run_id for page in found for item in page.items]
+def names(found: Iterable[RunPage | WatchPage]) -> list[str]:
+    items = [item for page in found for item in page.items]
+    return [item.run_id if isinstance(item, RunItem) else item.task_id for item in items]
 
 
 @pytest.fixture
@@ -446,17 +478,17 @@ def many(store: RunStore, clock: Clock) -> list[str]:
     return [f"run-{number:03}" for number in range(120)]
 
 
-def test_all_runs_are_listed_once_the_latest_first(store: RunStore, many: list[str]) -> None:
-    found = pages(lambda cursor: store.recent("default", {}, cursor))
+def test_all_runs_are_listed_once_the_latest_first(listings: Listings, many: list[str]) -> None:
+    found = pages(lambda cursor: listings.recent("default", {}, cursor))
 
     assert names(found) == many[::-1]
     assert [len(page.items) for page in found] == [PAGE, PAGE, 20]
 
 
-def test_a_run_is_listed_with_what_was_seen_of_it(store: RunStore) -> None:
+def test_a_run_is_listed_with_what_was_seen_of_it(store: RunStore, listings: Listings) -> None:
     saved = save(store, run_of("finished", "failure", reason="no disk"))
 
-    (item,) = store.recent("default", {}).items
+    (item,) = listings.recent("default", {}).items
 
     assert (item.snapshot, item.updated_at) == (saved.snapshot, saved.updated_at)
 
@@ -472,62 +504,70 @@ def test_a_run_is_listed_with_what_was_seen_of_it(store: RunStore) -> None:
     ],
 )  # fmt: skip
 def test_filters_leave_out_what_does_not_match(
-    store: RunStore, many: list[str], filters: dict[str, str], matches: Callable[[int], bool]
+    listings: Listings, many: list[str], filters: dict[str, str], matches: Callable[[int], bool]
 ) -> None:
-    found = pages(lambda cursor: store.recent("default", filters, cursor))
+    found = pages(lambda cursor: listings.recent("default", filters, cursor))
 
     assert names(found) == [many[number] for number in range(119, -1, -1) if matches(number)]
 
 
-def test_a_run_that_changes_is_the_latest(store: RunStore, many: list[str], clock: Clock) -> None:
+def test_a_run_that_changes_is_the_latest(
+    store: RunStore, listings: Listings, many: list[str], clock: Clock
+) -> None:
     clock.advance(timedelta(seconds=1))
     save(store, run_of("finished", "failure", run_id="run-000"))
 
-    assert store.recent("default", {}).items[0].run_id == "run-000"
+    assert listings.recent("default", {}).items[0].run_id == "run-000"
 
 
-def test_watches_are_listed_the_oldest_first(store: RunStore, clock: Clock) -> None:
+def test_watches_are_listed_the_oldest_first(
+    store: RunStore, listings: Listings, clock: Clock
+) -> None:
     for number in range(PAGE + 5):
         clock.advance(timedelta(seconds=1))
         store.put_watch("default", f"run-{number:03}", Watch(channel=f"#team-{number}"))
     save(store, run_of("skipped", run_id="run-001"))
 
-    found = pages(lambda cursor: store.watches("default", cursor))
+    found = pages(lambda cursor: listings.watches("default", cursor))
 
     assert names(found) == [f"run-{number:03}" for number in range(PAGE + 5)]
     items = [item for page in found for item in page.items]
     assert items[7].watch == Watch(channel="#team-7")
-    assert [item.run_id for item in items if not item.active] == ["run-001"]
+    runs = [item for item in items if isinstance(item, RunItem)]
+    assert [item.run_id for item in runs if not item.is_active] == ["run-001"]
 
 
 def test_a_cursor_of_another_listing_is_refused(
-    store: RunStore, many: list[str], clock: Clock
+    store: RunStore, listings: Listings, many: list[str], clock: Clock
 ) -> None:
     for run_id in many[: PAGE + 1]:
         clock.advance(timedelta(seconds=1))
         store.put_watch("default", run_id, Watch())
-    of_runs = store.recent("default", {}).cursor
-    of_watches = store.watches("default").cursor
+    of_runs = listings.recent("default", {}).cursor
+    of_watches = listings.watches("default").cursor
     assert of_runs
     assert of_watches
 
     with pytest.raises(RequestError, match="no cursor of this listing"):
-        store.watches("default", of_runs)
+        listings.watches("default", of_runs)
     with pytest.raises(RequestError, match="no cursor of this listing"):
-        store.recent("default", {}, of_watches)
+        listings.recent("default", {}, of_watches)
     with pytest.raises(RequestError, match="no cursor of this listing"):
-        store.recent("another", {}, of_runs)
+        listings.recent("another", {}, of_runs)
 
 
-def test_test_items_are_in_no_listing(store: RunStore, raw: Raw, clock: Clock) -> None:
+def test_test_items_are_in_no_listing(
+    store: RunStore, listings: Listings, raw: Raw, clock: Clock
+) -> None:
     store.create_test("default", "test-1", CHANNEL)
     item = store.get("default", "test-1")
     store.record_delivery(item, TOLD, settled=True)
 
     assert store.get("default", "test-1").delivery == TOLD
     assert pending_runs(store) == []
-    assert list(store.active("default")) == []
-    assert store.recent("default", {}) == store.watches("default") == Page((), None)
+    assert due_runs(store) == []
+    assert listings.recent("default", {}) == RunPage((), None)
+    assert listings.watches("default") == WatchPage((), None)
     expiry = int((clock.now + timedelta(days=1)).timestamp())
     assert int(raw("test-1")["expires_at"]["N"]) == expiry
 

@@ -47,6 +47,14 @@ PARAMETERS = {
 }
 
 
+OPEN_ENDED = (
+    "secret:${AWS::StackName}/connections/*",
+    "schedule/${ConnectionSchedules}/*",
+)
+"""How a resource may end that stands for many: the secrets and schedules of the connections, which
+are made after the deploy."""
+
+
 def resources(template: Template, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The resources of one type, with their properties."""
     for name, resource in template["Resources"].items():
@@ -100,27 +108,65 @@ def test_every_variable_of_a_function_is_read_by_its_code(
 
 
 def test_no_policy_reaches_further_than_it_must(template: Template) -> None:
-    """Named actions on named resources; no star in either."""
+    """Named actions on named resources; a star only for what the connections have."""
     for role, statement in statements(template):
         assert statement["Effect"] == "Allow"
         for action in as_list(statement["Action"]):
             assert "*" not in action, (role, statement)
         for resource in as_list(statement["Resource"]):
-            assert "*" not in json.dumps(resource), (role, statement)
+            named = json.dumps(resource)
+            for ending in OPEN_ENDED:
+                named = named.removesuffix(f':{ending}"}}')
+            assert "*" not in named, (role, statement)
 
 
 def test_each_function_reaches_its_own_secrets_only(template: Template) -> None:
     """poll and api hold no Slack secret, notify holds no Algolia secret."""
+
+    def name(resource: dict[str, str]) -> str:
+        if "Sub" in resource:
+            return resource["Sub"].rpartition(":secret:")[2]
+        return resource["GetAtt"].partition(".")[0]
+
     held = {
-        role: {resource["GetAtt"].partition(".")[0] for resource in as_list(statement["Resource"])}
+        role: {name(resource) for resource in as_list(statement["Resource"])}
         for role, statement in statements(template)
         if statement["Action"] == "secretsmanager:GetSecretValue"
     }
+    connections = "${AWS::StackName}/connections/*"
     assert held == {
-        "PollRole": {"AlgoliaSecret"},
-        "ApiRole": {"AlgoliaSecret", "ApiTokenSecret"},
+        "PollRole": {"AlgoliaSecret", connections},
+        "ApiRole": {"AlgoliaSecret", "ApiTokenSecret", connections},
         "NotifyRole": {"SlackSecret"},
     }
+    for function in ("PollFunction", "ApiFunction"):
+        variables = template["Resources"][function]["Properties"]["Environment"]["Variables"]
+        assert variables["CONNECTION_SECRETS_PREFIX"] == {"Sub": connections.removesuffix("*")}
+
+
+def test_api_hands_its_schedules_the_one_role_that_starts_poll(template: Template) -> None:
+    """And to EventBridge Scheduler alone."""
+    passing = [
+        (role, statement)
+        for role, statement in statements(template)
+        if "iam:PassRole" in as_list(statement["Action"])
+    ]
+    [(role, statement)] = passing
+    assert role == "ApiRole"
+    assert statement["Action"] == "iam:PassRole"
+    assert statement["Resource"] == {"GetAtt": "ScheduleRole.Arn"}
+    to = statement["Condition"]["StringEquals"]["iam:PassedToService"]
+    assert to == "scheduler.amazonaws.com"
+
+
+def test_nobody_deletes_items_but_api(template: Template) -> None:
+    """It forgets connections; everything else expires."""
+    deleting = {
+        role
+        for role, statement in statements(template)
+        if "dynamodb:DeleteItem" in as_list(statement["Action"])
+    }
+    assert deleting == {"ApiRole"}
 
 
 def test_the_table_is_kept_well(template: Template) -> None:
@@ -132,7 +178,7 @@ def test_the_table_is_kept_well(template: Template) -> None:
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {
         "pending",
-        "active",
+        "due",
         "watches",
         "recent",
     }
@@ -177,6 +223,27 @@ def test_the_schedule_tries_again_and_keeps_what_it_could_not_hand_over(
     assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
     assert target["DeadLetterConfig"]["Arn"] == {"GetAtt": "ScheduleDeadLetterQueue.Arn"}
     assert json.loads(target["Input"]) == {"connection": "default"}
+
+
+def test_a_connections_schedule_is_as_the_templates_own(template: Template) -> None:
+    """The same retries, the same dead letters, and its own Input."""
+    from unittest.mock import Mock
+
+    from runbell.schedules import Schedules
+
+    own = template["Resources"]["Schedule"]["Properties"]
+    client = Mock()
+    made = Schedules(
+        client,
+        group="group",
+        target_arn=own["Target"]["Arn"],
+        role_arn=own["Target"]["RoleArn"],
+        dead_letter_arn=own["Target"]["DeadLetterConfig"]["Arn"],
+    )
+    made.put("default", "rate(1 minute)")
+    asked = client.create_schedule.call_args.kwargs
+    assert asked["Target"] == own["Target"]
+    assert asked["FlexibleTimeWindow"] == own["FlexibleTimeWindow"]
 
 
 def test_functions_run_where_the_house_says(template: Template) -> None:

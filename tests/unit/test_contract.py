@@ -11,11 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
 
+from runbell.api.bodies import YAML, read_body
 from runbell.api.contract import Contract, contract, docs_page
+from runbell.connections import NAME
 from runbell.errors import RequestError
-from runbell.settings import NOTIFIABLE
+from runbell.rules import Kind
+from runbell.settings import DISCOVERIES, NOTIFIABLE
 
 WATCH = "/watches/runs/{runID}"
+FILE = "/watches"
+CONNECTION = "/connections/{name}"
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -47,6 +52,43 @@ def test_a_watch_may_ask_for_all_that_the_deployment_knows() -> None:
     assert tuple(schema["items"]["enum"]) == NOTIFIABLE
 
 
+def test_kinds_in_the_history_are_those_that_there_are() -> None:
+    schema = contract().document["components"]["schemas"]["HistoryEntry"]
+    assert schema["properties"]["kind"]["examples"] == list(Kind)
+
+
+def test_a_connection_may_be_called_what_a_tick_may_name() -> None:
+    schemas = contract().document["components"]["schemas"]
+    assert schemas["ConnectionName"]["pattern"] == NAME
+    assert tuple(schemas["Discover"]["enum"]) == DISCOVERIES
+
+
+def test_every_example_is_as_its_own_schema_says() -> None:
+    for path, operations in contract().document["paths"].items():
+        for method, operation in operations.items():
+            if method == "parameters" or "requestBody" not in operation:
+                continue
+            for kind, content in operation["requestBody"]["content"].items():
+                if "example" in content:
+                    told = content["example"]
+                    text = told if isinstance(told, str) else json.dumps(told)
+                    contract().check_body(path, method, read_body(text, kind))
+
+
+def test_only_a_file_of_watches_may_be_yaml() -> None:
+    takers = [
+        (path, method)
+        for path, operations in contract().document["paths"].items()
+        for method, operation in operations.items()
+        if method != "parameters"
+        and "requestBody" in operation
+        and contract().takes_yaml(path, method)
+    ]
+    assert takers == [(FILE, "put")]
+    content = contract().document["paths"][FILE]["put"]["requestBody"]["content"]
+    assert content.keys() == {"application/json", *YAML}
+
+
 def test_the_page_is_html() -> None:
     assert docs_page().lstrip().lower().startswith("<!doctype html>")
 
@@ -63,6 +105,9 @@ def test_the_page_is_html() -> None:
         ("/runs/{runID}/check", "post", "path", {"runID": "a.b_c~d:e"}),
         ("/runs/{runID}/check", "post", "query", {}),
         ("/health", "get", "query", {}),
+        ("/watches", "put", "query", {"dryRun": "true", "connection": "emea"}),
+        ("/tasks/{taskID}", "get", "query", {"connection": "default"}),
+        (CONNECTION, "put", "path", {"name": "e" * 32}),
     ],
 )
 def test_good_parameters_come_back(
@@ -88,6 +133,13 @@ def test_good_parameters_come_back(
         ("/runs", "get", "query", {"cursor": "x" * 2_049}, "query.cursor"),
         ("/runs", "get", "query", {"taskId": "x"}, "query.taskId"),
         ("/watches", "get", "query", {"status": "created"}, "query.status"),
+        ("/watches", "put", "query", {"dryRun": "yes"}, "query.dryRun"),
+        ("/watches", "put", "query", {"dryRun": ""}, "query.dryRun"),
+        ("/watches", "get", "query", {"connection": "#connections"}, "query.connection"),
+        ("/watches", "get", "query", {"connection": "Default"}, "query.connection"),
+        (CONNECTION, "put", "path", {"name": "e" * 33}, "path.name"),
+        (CONNECTION, "put", "path", {"name": "emea\n"}, "path.name"),
+        (CONNECTION, "put", "query", {"connection": "emea"}, "query.connection"),
     ],
 )
 def test_a_bad_parameter_is_refused_at_its_place(
@@ -100,7 +152,7 @@ def test_a_bad_parameter_is_refused_at_its_place(
 
 
 def test_an_unknown_parameter_is_told_which_there_are() -> None:
-    with pytest.raises(RequestError, match="it has status, outcome, taskID, cursor"):
+    with pytest.raises(RequestError, match="it has status, outcome, taskID, connection, cursor"):
         contract().check_parameters("/runs", "get", "query", {"state": "x"})
     with pytest.raises(RequestError, match="it has none"):
         contract().check_parameters("/health", "get", "query", {"state": "x"})
@@ -115,6 +167,14 @@ def test_an_unknown_parameter_is_told_which_there_are() -> None:
         (WATCH, "put", {"channel": "#läufe-日本"}),
         (WATCH, "put", {"notifyOn": []}),
         (WATCH, "put", {"notifyOn": list(NOTIFIABLE)}),
+        (WATCH, "put", {"mentions": ["U0123456789", "W0123456789", "S0123456789", "here"]}),
+        (WATCH, "put", {"mentions": [], "stalledAfterMinutes": 0}),
+        (WATCH, "put", {"mutedUntil": "2026-12-24T18:00:00.123+01:00"}),
+        (FILE, "put", {"tasks": {}}),
+        (FILE, "put", {"tasks": {"a.b_c~d:e-1": {}}}),
+        (CONNECTION, "put", {"schedule": "rate(1 minute)", "secret": "emea", "discover": "all"}),
+        (CONNECTION, "put", {"schedule": "cron(0/10 6-20 ? * MON-FRI *)"}),
+        (CONNECTION, "put", {"schedule": "cron(0 12 L * ? 2026)"}),
         ("/test-message", "post", {}),
         ("/test-message", "post", {"channel": "#runs"}),
     ],
@@ -146,6 +206,14 @@ def test_a_good_body_comes_back(path: str, method: str, body: dict[str, Any]) ->
         ({"notifyOn": ["failed", "lost"]}, "body.notifyOn[1]", "must be one of"),
         ({"notifyOn": ["failed", "failed"]}, "body.notifyOn", "must contain unique items"),
         ({"notifyOn": [{}]}, "body.notifyOn[0]", "must be string"),
+        ({"mentions": "here"}, "body.mentions", "must be array"),
+        ({"mentions": ["U1", "here"]}, "body.mentions[0]", "must match pattern"),
+        ({"mentions": ["here", "here\n"]}, "body.mentions[1]", "must match pattern"),
+        ({"mentions": ["here", "here"]}, "body.mentions", "must contain unique items"),
+        ({"mutedUntil": "2026-12-24"}, "body.mutedUntil", "must be date-time"),
+        ({"mutedUntil": "2026-12-24T18:00:00"}, "body.mutedUntil", "must be date-time"),
+        ({"stalledAfterMinutes": "5"}, "body.stalledAfterMinutes", "must be integer"),
+        ({"stalledAfterMinutes": 10081}, "body.stalledAfterMinutes", "must be smaller than"),
     ],
 )
 def test_a_bad_body_is_refused_at_its_place(body: object, where: str, problem: str) -> None:
@@ -153,6 +221,45 @@ def test_a_bad_body_is_refused_at_its_place(body: object, where: str, problem: s
         contract().check_body(WATCH, "put", body)
     assert caught.value.where == where
     assert str(caught.value).startswith(f"{where} {problem}")
+
+
+@pytest.mark.parametrize(
+    ("body", "where", "problem"),
+    [
+        ({}, "body", "must contain ['tasks'] properties"),
+        ({"tasks": None}, "body.tasks", "must be object"),
+        ({"tasks": {"a b": {}}}, "body.tasks", "must not contain {'a b'} properties"),
+        ({"tasks": {"": {}}}, "body.tasks", "must not contain {''} properties"),
+        ({"tasks": {"x" * 129: {}}}, "body.tasks", "must not contain"),
+        ({"tasks": {"t": None}}, "body.tasks.t", "must be object"),
+        ({"tasks": {"t-1": {"notifyOn": ["x"]}}}, "body.tasks.t-1.notifyOn[0]", "must be one of"),
+        ({"tasks": {"t": {"taskID": "t"}}}, "body.tasks.t", "must not contain {'taskID'}"),
+    ],
+)
+def test_a_bad_file_is_refused_at_its_place(body: object, where: str, problem: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        contract().check_body(FILE, "put", body)
+    assert caught.value.where == where
+    assert str(caught.value).startswith(f"{where} {problem}")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"schedule": "rate(1 minute) "},
+        {"schedule": "rate(-1 minutes)"},
+        {"schedule": "at(2026-12-24T18:00:00)"},
+        {"schedule": "cron(0 12 * * ? *)\n"},
+        {"secret": ""},
+        {"secret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:x"},
+        {"secret": "a b"},
+        {"discover": "some"},
+        {"name": "emea"},
+    ],
+)
+def test_a_bad_connection_is_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(RequestError):
+        contract().check_body(CONNECTION, "put", body)
 
 
 @given(json_values | st.fixed_dictionaries({"channel": json_values, "notifyOn": json_values}))

@@ -26,6 +26,8 @@ ANSWERS: list[tuple[RunbellError, int, str]] = [
     (errors.StoreUnavailableError("table arn:x"), 503, "unavailable"),
     (errors.QueueUnavailableError("queue arn:x"), 503, "unavailable"),
     (errors.SecretUnavailableError("secret arn:x"), 503, "unavailable"),
+    (errors.ScheduleUnavailableError("scheduler arn:x"), 503, "unavailable"),
+    (errors.ScheduleRefusedError("deploy the stack anew"), 503, "not_configured"),
     (errors.SlackLaterError("ratelimited"), 500, "failed"),
     (RunbellError("something"), 500, "failed"),
 ]

@@ -162,10 +162,15 @@ class TestAlgolia:
         with pytest.raises(ConfigurationError, match=f"placeholder for {name}.*put-secret-value"):
             parse_algolia(json.dumps({**ALGOLIA, name: "REPLACE_ME"}))
 
-    @pytest.mark.parametrize("region", ["de", "US", "us.evil.example/", "us#"])
-    def test_an_unknown_region_is_refused(self, region: str) -> None:
-        with pytest.raises(ConfigurationError, match="use us or eu"):
+    @pytest.mark.parametrize("region", ["de", "US", "us.evil.example/", "us#", "s3cret"])
+    def test_an_unknown_region_is_refused_without_showing_it(self, region: str) -> None:
+        with pytest.raises(ConfigurationError, match="another region than us or eu") as caught:
             parse_algolia(json.dumps({**ALGOLIA, "region": region}))
+        assert region == "us" or "s3cret" not in str(caught.value)
+
+    def test_the_secret_of_a_connection_is_called_by_its_name(self) -> None:
+        with pytest.raises(ConfigurationError, match="the secret runbell/connections/emea lacks"):
+            parse_algolia("{}", "runbell/connections/emea")
 
     @pytest.mark.parametrize("name", ["app_id", "api_key"])
     @pytest.mark.parametrize("value", ["s3cret\r\nx: y", "s3crét", "s3cret\x00"])

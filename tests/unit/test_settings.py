@@ -17,6 +17,11 @@ REQUIRED = {
     "algolia_secret": "ALGOLIA_SECRET_ARN",
     "slack_secret": "SLACK_SECRET_ARN",
     "api_token_secret": "API_TOKEN_SECRET_ARN",
+    "connection_secrets_prefix": "CONNECTION_SECRETS_PREFIX",
+    "schedule_group": "SCHEDULE_GROUP",
+    "schedule_role": "SCHEDULE_ROLE_ARN",
+    "schedule_dead_letter_queue": "SCHEDULE_DEAD_LETTER_QUEUE_ARN",
+    "poll_function": "POLL_FUNCTION_ARN",
 }
 
 
@@ -27,7 +32,12 @@ def test_a_required_value_is_read_without_its_margins(attribute: str, name: str)
 
 @pytest.mark.parametrize(
     ("attribute", "name"),
-    [*REQUIRED.items(), ("routing", "SLACK_CHANNEL"), ("retention", "RETENTION_DAYS")],
+    [
+        *REQUIRED.items(),
+        ("routing", "SLACK_CHANNEL"),
+        ("retention", "RETENTION_DAYS"),
+        ("discover", "DISCOVER"),
+    ],
 )
 @pytest.mark.parametrize("environment", [{}, {"": ""}, None])
 def test_a_missing_value_is_named(
@@ -44,8 +54,23 @@ def test_a_value_that_nobody_asks_for_may_be_missing() -> None:
 
 
 def test_routing_is_the_channel_with_what_it_wants_to_hear() -> None:
-    settings = Settings({"SLACK_CHANNEL": "#runs", "NOTIFY_ON": "failed, succeeded"})
-    assert settings.routing == Routing("#runs", frozenset({"failed", "succeeded"}))
+    environment = {"SLACK_CHANNEL": "#runs", "NOTIFY_ON": "failed, succeeded"}
+    settings = Settings({**environment, "STALLED_AFTER_MINUTES": "5"})
+    kinds = frozenset({"failed", "succeeded"})
+    assert settings.routing == Routing("#runs", kinds, stalled_after=timedelta(minutes=5))
+    settings = Settings({**environment, "STALLED_AFTER_MINUTES": "0"})
+    assert settings.routing == Routing("#runs", kinds, stalled_after=None)
+
+
+@pytest.mark.parametrize("wish", ["all", "watched"])
+def test_discover_is_all_or_watched(wish: str) -> None:
+    assert Settings({"DISCOVER": f" {wish}"}).discover == wish
+
+
+@pytest.mark.parametrize("wish", ["none", "ALL", "all,watched"])
+def test_discover_refuses_anything_else(wish: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"DISCOVER is .*: the choices are all, watched"):
+        _ = Settings({"DISCOVER": wish}).discover
 
 
 @pytest.mark.parametrize(

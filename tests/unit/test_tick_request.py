@@ -35,9 +35,16 @@ def test_what_is_no_object_is_refused(event: object) -> None:
     assert caught.value.where == "event"
 
 
-@pytest.mark.parametrize("connection", ["other", "", None, 7, ["default"]])
-def test_another_connection_is_refused(connection: object) -> None:
-    with pytest.raises(RequestError, match="use 'default'") as caught:
+@pytest.mark.parametrize("connection", ["default", "emea", "0", "a-b-", "e" * 32])
+def test_a_tick_is_of_any_connection(connection: str) -> None:
+    assert parse_tick({"connection": connection}) == TickRequest(connection, None)
+
+
+@pytest.mark.parametrize(
+    "connection", ["Emea", "", "-a", "a#b", "a\n", "ä", "e" * 33, None, 7, ["default"]]
+)
+def test_what_is_no_name_of_a_connection_is_refused(connection: object) -> None:
+    with pytest.raises(RequestError, match="is no name of a connection") as caught:
         parse_tick({"connection": connection})
     assert caught.value.where == "event.connection"
 

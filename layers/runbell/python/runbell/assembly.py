@@ -7,7 +7,7 @@ Vendors' libraries are imported here and no earlier, since every import is paid 
 from __future__ import annotations
 
 import os
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from runbell.settings import Settings
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runbell.inbox import Inbox
     from runbell.listings import Listings
     from runbell.outbox import Outbox
+    from runbell.schedules import Schedules
     from runbell.secrets import Secret
     from runbell.store import RunStore
     from runbell.table import Table
@@ -188,3 +189,24 @@ def _client(service: str) -> Any:
             max_pool_connections=16,
         ),
     )
+
+
+@cache
+def schedules() -> Schedules:
+    """The schedules of the connections."""
+    from runbell.schedules import Schedules
+
+    return Schedules(
+        _client("scheduler"),
+        group=settings().schedule_group,
+        target_arn=settings().poll_function,
+        role_arn=settings().schedule_role,
+        dead_letter_arn=settings().schedule_dead_letter_queue,
+    )
+
+
+def check_connection_secret(name: str) -> None:
+    """Read the secret of a connection as it is this moment; raises if it is no good."""
+    from runbell.secrets import Secret, parse_algolia
+
+    Secret(_client("secretsmanager"), name, partial(parse_algolia, name=name)).get()

@@ -16,6 +16,9 @@ from runbell.errors import RequestError
 DEEPEST = 10
 """How many maps and lists may be inside each other; a file of watches has four."""
 
+MOST = 40_000
+"""Keys and values of a document; a file of a thousand watches has 30,000 at the most."""
+
 _PLAIN: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
     (re.compile(r"|~|null|Null|NULL"), lambda _: None),
     (re.compile(r"true|True|TRUE"), lambda _: True),
@@ -45,7 +48,7 @@ def read_yaml(text: str) -> Any:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
         raise _refusal(f"is no YAML: {line}{error.problem or error.context}") from None
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, ValueError, OverflowError) as error:
         word = " ".join(str(error).split())[:200]
         raise _refusal(f"is no YAML: {word}") from None
 
@@ -55,6 +58,7 @@ class _Reader:
 
     def __init__(self, events: Any) -> None:
         self._events = iter(events)
+        self._read = 0
 
     def document(self) -> Any:
         self._next()  # the stream's start
@@ -99,11 +103,13 @@ class _Reader:
         return values
 
     def _check(self, event: Any) -> None:
+        self._read += 1
+        if self._read > MOST:
+            raise _at(event, f"there are more than {MOST} keys and values")
         if _is(event, "Alias"):
             raise _at(event, "an alias (*) is not taken: write the value out")
         if event.anchor is not None:
             raise _at(event, "an anchor (&) is not taken: write the value out where it is used")
-        # Without a tag of its own a scalar has none, or "!" for being in quotes.
         if event.tag is not None:
             raise _at(event, "a tag (!) is not taken")
 

@@ -5,7 +5,7 @@ How their runs have ended is saved with each run's end, by RunStore.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,6 +45,11 @@ class TaskStore:
         """Read a task's item as it is this moment; an empty one if there is none."""
         found = self._table.get(task_key(connection, task_id))
         return parse_task_item(found) if found else TaskItem(connection, task_id)
+
+    def get_many(self, connection: str, task_ids: Iterable[str]) -> dict[str, TaskItem]:
+        """Read many tasks' items as they are this moment; one that is not there is left out."""
+        found = self._table.get_many(task_key(connection, task_id) for task_id in task_ids)
+        return {item.task_id: item for item in map(parse_task_item, found.values())}
 
     def put_watch(self, connection: str, task_id: str, watch: Watch) -> TaskItem:
         """Watch a task, known or not; a watch that was there before is replaced.

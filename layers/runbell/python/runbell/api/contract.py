@@ -83,8 +83,13 @@ class Contract:
                 raise RequestError("is missing", where)
         return dict(given)
 
+    def takes_yaml(self, path: str, method: str) -> bool:
+        """Whether a call's body may be YAML, too."""
+        content = self.document["paths"][path][method]["requestBody"]["content"]
+        return any("yaml" in kind for kind in content)
+
     def check_body(self, path: str, method: str, body: Any) -> Any:
-        """Check a request's JSON body.
+        """Check a request's body, whatever it was written as.
 
         Raises:
             RequestError: It is not as described.

@@ -18,6 +18,8 @@ from runbell.errors import (
     RequestError,
     RunbellError,
     RunNotFoundError,
+    ScheduleError,
+    ScheduleUnavailableError,
     SecretUnavailableError,
     StoreUnavailableError,
 )
@@ -32,6 +34,8 @@ _ANSWERS: dict[type[RunbellError], tuple[HTTPStatus, str]] = {
     MalformedRunError: (HTTPStatus.BAD_GATEWAY, "algolia_failed"),
     OutOfTimeError: (HTTPStatus.BAD_GATEWAY, "algolia_failed"),
     ConfigurationError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_configured"),
+    ScheduleError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_configured"),
+    ScheduleUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
     StoreUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
     QueueUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
     SecretUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
