@@ -21,15 +21,17 @@ from local.slack import SlackStandIn
 sys.path.insert(0, str(ROOT / "layers" / "runbell" / "python"))
 
 from runbell.changes import State
+from runbell.events import ErrorGroup, WhatWentWrong
 from runbell.items import HistoryEntry, RunItem
 from runbell.rules import kind_of
 from runbell.run import Run, parse_run
 from runbell.slack import messages
 from runbell.slack.messenger import BotMessenger
+from runbell.tasks import Names
 
 PICTURE = ROOT / "docs" / "images" / "message.png"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SIZE = "820,724"
+SIZE = "820,930"
 TOKEN = "xoxb-stand-in"
 CHANNEL = "#runs"
 BEGIN = datetime(2026, 11, 23, 9, 30, 1, tzinfo=UTC)
@@ -69,13 +71,14 @@ class Clock:
 class Story:
     """A run's item as it grows, one look after the other."""
 
-    def __init__(self, document: dict[str, Any], clock: Clock) -> None:
+    def __init__(self, document: dict[str, Any], names: Names, clock: Clock) -> None:
         self._document = document
+        self._names = names
         self._clock = clock
         self._history: list[HistoryEntry] = []
 
-    def seen(self, **fields: Any) -> RunItem:
-        """The run's item after a look that found these fields."""
+    def seen(self, told: dict[str, Any] | None = None, **fields: Any) -> RunItem:
+        """The run's item after a look that found these fields, and what is told with them."""
         run: Run = parse_run(self._document | fields)
         state = State(run.status, run.outcome)
         if not self._history or self._history[-1].state != state:
@@ -87,9 +90,11 @@ class Story:
                     outcome=run.outcome,
                     at=self._clock.now.isoformat(),
                     announced=True,
+                    **(told or {}),
                 )
             )
-        return RunItem("default", run.run_id, snapshot=run, history=tuple(self._history))
+        history = tuple(self._history)
+        return RunItem("default", run.run_id, snapshot=run, history=history, names=self._names)
 
 
 def main() -> int:
@@ -110,23 +115,35 @@ def _post(slack: SlackStandIn, clock: Clock) -> None:
     """Tell what happens to two runs, as notify does."""
     bot = BotMessenger(WebClient(TOKEN, base_url=f"{slack.url}/api/", retry_handlers=[]))
 
-    failed = Story(FAILED, clock)
+    products = Names(source="Products feed", index="products", action="replace")
+    failed = Story(FAILED, products, clock)
     place = bot.post(CHANNEL, messages.run_message(failed.seen(status="created")))
     clock.go_on(minutes=1)
     bot.edit(place, messages.run_message(failed.seen(status="started")))
     clock.go_on(minutes=10)
+    groups = (
+        ErrorGroup("the attribute `price` is no number in sku-30177", 1_198),
+        ErrorGroup("the record sku-41822 is larger than 100 KB", 6),
+    )
     item = failed.seen(
+        {
+            "streak": 3,
+            "since": "2026-11-23T07:41:09.000Z",
+            "threshold": 5,
+            "errors": WhatWentWrong(groups, 1_204),
+        },
         status="finished",
         outcome="failure",
         finishedAt="2026-11-23T09:40:52.000Z",
         reasonCode="too_many_errors",
-        reason="1,204 of 48,310 records were refused: `price` is no number in sku-30177 and others",
+        reason="1,204 of 48,310 records were refused",
     )
     bot.edit(place, messages.run_message(item))
     reply = messages.change_message(item, item.history[-1], is_reply=True)
     bot.post(CHANNEL, reply, thread=place.ts)
 
-    running = Story(RUNNING, clock)
+    prices = Names(source="Price list", index="prices", action="partial")
+    running = Story(RUNNING, prices, clock)
     place = bot.post(CHANNEL, messages.run_message(running.seen(status="started")))
     clock.go_on(minutes=1)
     progress = {"expectedNbOfEvents": 125_000, "receivedNbOfEvents": 78_400}
