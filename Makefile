@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 CODE := layers/runbell/python/runbell functions local tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up counts test lint format build deploy bench lock clean
+.PHONY: help setup demo up counts test season lint format build deploy bench lock clean
 
 help: ## List what there is
 	@echo "Runbell tells a team on Slack what happens to their Algolia ingestion runs."
@@ -31,6 +31,9 @@ counts: $(VENV)/.done .venv-aws/.done ## Count what a tick asks of Algolia and D
 test: setup ## Run all tests
 	@$(BIN)/python -m local build
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+season: $(VENV)/.done .venv-aws/.done ## Play 20 seasons of 500 tasks each, check every announcement
+	@$(BIN)/python -m local season $(ARGS)
 
 lint: $(VENV)/.done ## Check style, types, imports and the template
 	@echo "ruff …" && $(BIN)/ruff check $(CODE) && $(BIN)/ruff format --check --quiet $(CODE)

@@ -16,6 +16,10 @@ def main() -> int:
     commands.add_parser("demo", help="play a day of runs, print the channel, end with a count")
     up = commands.add_parser("up", help="the same and stay, until Ctrl-C")
     up.add_argument("--port", type=int, help="where the local AWS listens (default: a free port)")
+    season = commands.add_parser("season", help="play many tasks' runs, check what is told of them")
+    season.add_argument("--tasks", type=int, default=500, help="how many (default: 500)")
+    season.add_argument("--seeds", type=int, default=20, help="how many seasons (default: 20)")
+    season.add_argument("--first-seed", type=int, default=1, help="of the first one (default: 1)")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _as_interrupt)
     from local.aws import LocalStackError
@@ -32,6 +36,10 @@ def main() -> int:
             from local.counts import counts
 
             return counts()
+        if arguments.command == "season":
+            from local.season.command import season as play_seasons
+
+            return play_seasons(arguments.tasks, arguments.seeds, arguments.first_seed)
         from local import demo
 
         return demo.demo() if arguments.command == "demo" else demo.up(arguments.port)

@@ -121,7 +121,7 @@ class _Task:
             )
             was_over_before = is_first and run.steps[0].after < self.began and _is_end(step)
             if not was_over_before:
-                self._tell(run, self._telling(run, step), now)
+                self._tell(run, self._telling(step), now)
             if _is_end(step):
                 self.ends.append((step.after, step, _seconds(run)))
             return
@@ -147,7 +147,7 @@ class _Task:
         if self.first_told_at is None:
             self.first_told_at = now
 
-    def _telling(self, run: RunLife, step: Step) -> Told:
+    def _telling(self, step: Step) -> Told:
         before = self._failures_before(step.after)
         match step.status, step.outcome, step.reason_code:
             case "finished", "failure", code:

@@ -81,6 +81,7 @@ def runbell(
     queue = PromptQueue(notifier.deliver, disturbance)
     routing = Routing(CHANNEL, frozenset(NOTIFIABLE), stalled_after=timedelta(minutes=60))
     with Session() as session:
+        session.trust_env = False  # no proxy is on the way to loopback
         session.mount("http://", HTTPAdapter(pool_maxsize=THREADS))
         client = IngestionClient(
             _secret(aws, algolia), session, base_url=algolia.url, sleep=lambda _: None
@@ -108,12 +109,10 @@ def runbell(
 def new_table(aws: LocalAws) -> str:
     """Make a table as the template describes it."""
     text = (ROOT / "template.yaml").read_text("utf-8")
-    wanted = yaml.load(text, _ShortForms)["Resources"]["Table"]["Properties"]  # noqa: S506
+    wanted = yaml.load(text, _ShortForms)["Resources"]["Table"]["Properties"]
     names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
     name = f"runbell-{uuid.uuid4().hex}"
-    aws.client("dynamodb").create_table(
-        TableName=name, **{each: wanted[each] for each in names}
-    )
+    aws.client("dynamodb").create_table(TableName=name, **{each: wanted[each] for each in names})
     return name
 
 

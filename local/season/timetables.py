@@ -20,7 +20,7 @@ def timetabled(
     Its timetable says the following moment once the run of the moment before was created. When a
     run does not come, some timetables go on all the same and others stand still until one comes.
     """
-    period = rng.choice((2, 3, 4, 6, 6, 12)) * HOUR
+    period = rng.choice((2, 4, 6, 8, 12, 12, 12)) * HOUR
     teller = Storyteller(rng, task_id, Temper(usual=rng.randrange(2, 20), stands_still=0))
     goes_on = rng.random() < 0.6
     first = begin + rng.randrange(period // MINUTE) * MINUTE

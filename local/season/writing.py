@@ -33,7 +33,7 @@ def write(seed: int, *, tasks: int, disturbed: bool) -> Script:
         tasks: How many tasks.
         disturbed: Whether ticks are left out, doubled, or run two at once.
     """
-    rng = Random(seed)  # noqa: S311 (nothing is secret here)
+    rng = Random(seed)
     lives: list[RunLife] = []
     timetables: list[Timetable] = []
     for number in range(tasks):
@@ -51,11 +51,11 @@ def write(seed: int, *, tasks: int, disturbed: bool) -> Script:
 
 def _runs(rng: Random, task_id: str, dice: float, *, strange: bool) -> list[RunLife]:
     """The runs of a task without a timetable: a few, some or many."""
-    if dice < 0.09:
-        return _one_after_the_other(rng, task_id, strange, rng.randrange(1, 16), (60, 200))
-    if dice < 0.18:
+    if dice < 0.08:
+        return _one_after_the_other(rng, task_id, strange, rng.randrange(1, 16), (90, 240))
+    if dice < 0.16:
         return _one_after_the_other(rng, task_id, strange, rng.randrange(18, 50), (300, 900))
-    if dice < 0.21:
+    if dice < 0.19:
         return _overlapping(rng, task_id)
     teller = Storyteller(rng, task_id, _temper(30, strange))
     created = BEGIN + rng.randrange(-4 * HOUR, END - BEGIN - HOUR)

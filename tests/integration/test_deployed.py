@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from local.algolia import AlgoliaStandIn
 from local.aws import ROOT, LocalAws
 from local.slack import Call, SlackStandIn
 from local.stack import FunctionFailedError, Stack, deploy
+from runbell.run import timestamp
 
 pytestmark = pytest.mark.xdist_group("deployed")
 
@@ -29,6 +31,11 @@ PATIENCE = 30.0
 
 QUIET = 1.5
 """Seconds in which a message that should not come would have come."""
+
+
+def minutes_ago(number: int) -> str:
+    """A moment as Algolia writes it; lists show what was created in the last seven days."""
+    return timestamp(datetime.now(UTC) - timedelta(minutes=number))
 
 
 class Deployment:
@@ -46,7 +53,7 @@ class Deployment:
             "appID": self.algolia.app_id,
             "taskID": "6c02aeb1-775e-418e-870b-1faccd4b2c0f",
             "type": "reindex",
-            "createdAt": "2026-01-31T09:00:00Z",
+            "createdAt": minutes_ago(3),
             "status": status,
             **({"outcome": outcome} if outcome else {}),
             **more,
@@ -147,14 +154,14 @@ def test_each_change_is_told_once_and_no_change_is_not(
     """First sight, nothing, started, nothing, failed, nothing: as a team would see it."""
     life: list[dict[str, Any]] = [
         {"status": "created"},
-        {"status": "started", "startedAt": "2026-01-31T09:01:00Z"},
+        {"status": "started", "startedAt": minutes_ago(2)},
         {
             "status": "finished",
             "outcome": "failure",
             "reasonCode": "critical",
             "reason": "<!channel> & co",
-            "startedAt": "2026-01-31T09:01:00Z",
-            "finishedAt": "2026-01-31T09:02:00Z",
+            "startedAt": minutes_ago(2),
+            "finishedAt": minutes_ago(1),
         },
     ]
     seen: list[list[str]] = []
@@ -208,7 +215,7 @@ def test_a_watched_run_is_looked_at_until_it_has_ended(deployed: Deployment, run
     deployed.settle()
     assert not deployed.calls(run_id), "nobody asked to hear of a start"
 
-    deployed.show(run_id, "finished", "success", finishedAt="2026-01-31T09:02:00Z")
+    deployed.show(run_id, "finished", "success", finishedAt=minutes_ago(1))
     assert deployed.stack.poll()["changed"] == 1
     deployed.settle()
     told = deployed.calls(run_id)
@@ -332,7 +339,8 @@ def test_every_call_answers_as_the_contract_says(deployed: Deployment, run_id: s
     deployed.show(run_id, "created")
     check, known, watch = f"/runs/{run_id}/check", f"/runs/{run_id}", f"/watches/runs/{run_id}"
     task, task_watch = f"/tasks/{run_id}-task", f"/watches/tasks/{run_id}-task"
-    emea, file = "/connections/emea", {"tasks": {f"{run_id}-task": {}}}
+    emea = "/connections/emea"
+    file: dict[str, Any] = {"tasks": {f"{run_id}-task": {}}}
     yaml = {"headers": {"Content-Type": "application/yaml"}}
     unknown = str(uuid.uuid4())
     called = set()

@@ -105,10 +105,11 @@ def _checker(connection: Connection) -> Checker:
     """What looks at one run of a connection, as people want it looked at now."""
     from runbell.checker import Checker
 
-    secret = settings().algolia_secret
-    if connection.secret is not None:
-        secret = settings().connection_secrets_prefix + connection.secret
-    client, background = _ingestion(secret)
+    if connection.secret is None:
+        client, background = _ingestion(settings().algolia_secret)
+    else:
+        name = settings().connection_secrets_prefix + connection.secret
+        client, background = _ingestion(name, name)
     return Checker(
         connection,
         client,
@@ -120,7 +121,7 @@ def _checker(connection: Connection) -> Checker:
 
 
 @cache
-def _ingestion(secret_id: str) -> tuple[IngestionClient, Background]:
+def _ingestion(secret_id: str, called: str = "ALGOLIA") -> tuple[IngestionClient, Background]:
     """The way into Algolia that a secret opens."""
     from requests import Session
     from requests.adapters import HTTPAdapter
@@ -133,7 +134,8 @@ def _ingestion(secret_id: str) -> tuple[IngestionClient, Background]:
     session = Session()
     session.mount("https://", HTTPAdapter(pool_maxsize=AT_ONCE))
     session.mount("http://", HTTPAdapter(pool_maxsize=AT_ONCE))
-    secret = Secret(_client("secretsmanager"), secret_id, parse_algolia)
+    parse = partial(parse_algolia, name=called)
+    secret = Secret(_client("secretsmanager"), secret_id, parse)
     client = IngestionClient(secret, session, base_url=settings().algolia_base_url)
     return client, Background(client, tasks())
 

@@ -92,14 +92,19 @@ class Timekeeper:
         if wants_to_know and self._is_missing(task, info, deadline):
             missed = self._announce_missed(task, info)
         self._tasks.put_info(task, info)
-        self._tasks.look_again(task, self._next_look(info) if wants_to_know else None)
+        self._tasks.look_again(task, self._next_look(task.info, info) if wants_to_know else None)
         return missed
 
-    def _next_look(self, info: TaskInfo) -> datetime | None:
+    def _next_look(self, before: TaskInfo | None, info: TaskInfo) -> datetime | None:
+        """When to look at a task whose run of `before` was looked for, and of which `info` is new.
+
+        A run that is expected only now, and overdue already, is looked for by the next tick.
+        """
         overdue = overdue_at(info)
-        if overdue is None:
-            return None
-        return overdue if overdue > self._now() else self._now() + NEXT_LOOK
+        was_looked_for = before is not None and before.next_run == info.next_run
+        if overdue is None or overdue > self._now() or not was_looked_for:
+            return overdue
+        return self._now() + NEXT_LOOK
 
     def _is_missing(self, task: TaskItem, info: TaskInfo, deadline: Deadline) -> bool:
         """Whether the run that was expected when the task was last read has not been created."""
