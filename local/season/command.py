@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 
 from local.aws import ROOT
@@ -34,11 +35,11 @@ def season(tasks: int, seeds: int, first_seed: int) -> int:
     began = time.monotonic()
     wrong = announcements = answers = 0
     # A new interpreter for each worker: threads and clients don't survive a fork.
-    with ProcessPoolExecutor(SIDE_BY_SIDE, mp_context=get_context("spawn")) as workers:
-        all_seeds = range(first_seed, first_seed + seeds)
-        running = [workers.submit(season_of, seed, tasks) for seed in all_seeds]
-        for number, done in enumerate(as_completed(running), 1):
-            result = done.result()
+    with get_context("spawn").Pool(SIDE_BY_SIDE, _end_in_order) as workers:
+        results = workers.imap_unordered(
+            partial(season_of, tasks), range(first_seed, first_seed + seeds)
+        )
+        for number, result in enumerate(results, 1):
             print(f"{result.line}  [{number}/{seeds}]", flush=True)
             for difference in result.differences[:MOST_DIFFERENCES]:
                 print(f"  {difference}")
@@ -54,7 +55,7 @@ def season(tasks: int, seeds: int, first_seed: int) -> int:
     return 1 if wrong else 0
 
 
-def season_of(seed: int, tasks: int) -> Result:
+def season_of(tasks: int, seed: int) -> Result:
     """Play one seed's season; every other one as a bot, the rest through a webhook."""
     sys.path.insert(0, str(ROOT / "layers" / "runbell" / "python"))
     logging.disable(logging.CRITICAL)
@@ -75,3 +76,12 @@ def season_of(seed: int, tasks: int) -> Result:
         total(played.told),
         answers.count,
     )
+
+
+def _end_in_order() -> None:
+    """Let a worker that is told to end close its local AWS first."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)

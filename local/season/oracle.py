@@ -2,14 +2,15 @@
 
 Told is what a tick sees: a state that no tick saw is not told. In the words of the rules:
 
-- A run that is first seen after its end is told if it was created after the first tick.
+- A run that is first seen after its end is told unless it was over before the first tick.
 - A started run stalls when no tick has seen anything new of it for an hour, or when it runs three
   times as long as its task's runs typically take, but no less than five minutes. Where both are
   so at the same tick, it is quiet.
 - A run that was quiet resumes with the next news while it is started. One that took too long is
   told of no more until its end, and one that has stalled before never takes too long.
 - A success recovers, and a failure counts, by the ends of the task's runs in the order in which
-  they ended; a skipped run and an unknown outcome are no ends in this sense.
+  they ended; a skipped run and an unknown outcome are no ends in this sense. Where a task is
+  blocked, the failures that have led to it are told.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ class _Task:
             known = self.known[run.run_id] = _Known(
                 step, now, has_stalled=known.has_stalled if known else False
             )
-            was_over_before = is_first and run.steps[0].after < self.began and _is_end(step)
+            was_over_before = is_first and _is_end(step) and step.after < self.began
             if not was_over_before:
                 self._tell(run, self._telling(step), now)
             if _is_end(step):
@@ -154,8 +155,10 @@ class _Task:
                 return Told("blocked" if code == "blocking" else "failed", before + 1)
             case "finished", "success", _:
                 return Told("recovered", before) if before else Told("succeeded")
-            case "skipped", None, code:
-                return Told("blocked" if code == "blocking" else "skipped")
+            case "skipped", None, "blocking":
+                return Told("blocked", before)
+            case "skipped", None, _:
+                return Told("skipped")
             case "created" | "started", None, _:
                 return Told(step.status)
         return Told("other")
@@ -176,9 +179,10 @@ class _Task:
             for _, step, seconds in latest
             if step.outcome == "success" and seconds is not None
         ][-SUCCESSES_IN_MIND:]
-        if len(took) < LEAST_KNOWN:
+        started = _started(run)
+        if started is None or len(took) < LEAST_KNOWN:
             return False
-        return now - _started(run) >= max(LEAST_OVERTIME, TIMES_TYPICAL * median(took))
+        return now - started >= max(LEAST_OVERTIME, TIMES_TYPICAL * median(took))
 
 
 def _shown(run: RunLife, now: int) -> Step | None:
@@ -193,14 +197,15 @@ def _is_end(step: Step) -> bool:
     return step.status in {"finished", "skipped"}
 
 
-def _started(run: RunLife) -> float:
-    return next(step.after for step in run.steps if step.status == "started")
+def _started(run: RunLife) -> float | None:
+    return next((step.after for step in run.steps if step.status == "started"), None)
 
 
 def _seconds(run: RunLife) -> float | None:
-    if run.steps[-1].status != "finished":
+    started = _started(run)
+    if started is None or run.steps[-1].status != "finished":
         return None
-    return run.steps[-1].after - _started(run)
+    return run.steps[-1].after - started
 
 
 def _time(end: tuple[float, Step, float | None]) -> float:

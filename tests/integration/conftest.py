@@ -128,6 +128,32 @@ class Saw:
         return Wake.of(self._watcher.check(run_id, Deadline(30)).item)
 
 
+class Show:
+    """Lets Algolia show runs that are created, start or end this moment."""
+
+    def __init__(self, algolia: AlgoliaStandIn, clock: Clock) -> None:
+        self._algolia = algolia
+        self._clock = clock
+        self._created: dict[str, str] = {}
+
+    def __call__(self, run_id: str, status: str, outcome: str | None = None, **more: Any) -> None:
+        now = timestamp(self._clock.now)
+        run = {
+            "runID": run_id,
+            "appID": "STANDIN001",
+            "taskID": "task-1",
+            "status": status,
+            "type": "reindex",
+            "createdAt": self._created.setdefault(run_id, now),
+            **({"startedAt": now} if status == "started" else {}),
+            **({"finishedAt": now} if status == "finished" else {}),
+            **({"outcome": outcome} if outcome else {}),
+            **more,
+        }
+        self._created[run_id] = run["createdAt"]
+        self._algolia.put_run(run)
+
+
 @contextmanager
 def limited(slack: SlackStandIn, channel: str) -> Iterator[None]:
     """Let a bot's posts in one channel come too fast for Slack, and no others."""
@@ -433,6 +459,25 @@ def look(watcher: Watcher, algolia: AlgoliaStandIn) -> Look:
 @pytest.fixture
 def saw(algolia: AlgoliaStandIn, watcher: Watcher) -> Saw:
     return Saw(algolia, watcher)
+
+
+@pytest.fixture
+def show(algolia: AlgoliaStandIn, clock: Clock) -> Show:
+    return Show(algolia, clock)
+
+
+Told: TypeAlias = Callable[[str], list[str]]
+"""The kinds of change that were announced of a run."""
+
+
+@pytest.fixture
+def told(store: RunStore) -> Told:
+
+    def of(run_id: str) -> list[str]:
+        history = store.get("default", run_id).history
+        return [entry.kind for entry in history if entry.announced]
+
+    return of
 
 
 @pytest.fixture(params=["bot", "webhook"])

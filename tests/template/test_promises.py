@@ -178,6 +178,7 @@ def test_the_table_is_kept_well(template: Template) -> None:
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {
         "pending",
+        "active",  # of the release before
         "due",
         "watches",
         "recent",

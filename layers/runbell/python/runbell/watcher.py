@@ -370,7 +370,7 @@ def _with_mode(connection: Connection, now: datetime) -> Connection:
     if not connection.watches_all:
         scan = replace(scan, all_since=None)
     elif scan.all_since is None:
-        scan = replace(scan, all_since=timestamp(now), full_at=None)
+        scan = replace(scan, all_since=timestamp(now), front=(), full_at=None)
     return replace(connection, scan=scan)
 
 
