@@ -57,7 +57,7 @@ class Storyteller:
         if rng.randrange(100) < self._temper.stands_still:
             shape = rng.choice((self._quiet, self._moves_again, self._overtime, self._overtime))
         else:
-            shape = rng.choice((self._ordinary, self._ordinary, self._ordinary, self._quick))
+            shape = rng.choice((self._ordinary, self._ordinary, self._long, self._quick))
         return self._life(shape(created))
 
     def endless(self, created: int) -> RunLife:
@@ -82,6 +82,15 @@ class Storyteller:
         took = max(1, round(self._temper.usual * self._rng.uniform(0.85, 1.0))) * MINUTE
         return [Step(created, "created"), Step(start, "started"), self._end(start + took)]
 
+    def _long(self, created: int) -> list[Step]:
+        """Longer than usual, and not too long."""
+        steps = self._begun(created)
+        took = max(10, round(self._temper.usual * self._rng.uniform(2.0, 2.6)))
+        for minute in range(35, took, 35):
+            moved = self._moved(steps[-1], 1, 2)
+            steps.append(replace(moved, after=steps[1].after + minute * MINUTE))
+        return [*steps, self._end(int(steps[1].after) + took * MINUTE)]
+
     def _quiet(self, created: int) -> list[Step]:
         steps = self._begun(created)
         return [*steps, self._end_after(steps[-1], 75, 200)]
@@ -98,7 +107,7 @@ class Storyteller:
         if self._successes < 3:
             return self._moves_again(created)
         steps = self._begun(created)
-        times = self._rng.uniform(4.5, 7.0)
+        times = self._rng.uniform(3.3, 5.0)
         ends = steps[1].after + max(HOUR, self._temper.usual * times * MINUTE)
         while steps[-1].after < ends:
             steps.append(self._moved(steps[-1], 20, 40))

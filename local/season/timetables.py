@@ -53,7 +53,7 @@ def _lateness(rng: Random, period: int) -> int | None:
     if dice < 0.15:
         return None
     if dice < 0.22:
-        return tolerance + rng.randrange(35, 45) * MINUTE
+        return tolerance + rng.randrange(2, 45) * MINUTE
     if dice < 0.35:
-        return rng.randrange(MINUTE, tolerance // 2)
+        return rng.randrange(MINUTE, tolerance - MINUTE)
     return rng.randrange(-30, 40)

@@ -353,8 +353,8 @@ class Throttled:
             for pk in {key["pk"]["S"] for key in keys} & self.refuses.keys():
                 if self.refuses[pk]:
                     self.refuses[pk] -= 1
-                    word = {"Code": "ProvisionedThroughputExceededException", "Message": "slow"}
-                    raise ClientError({"Error": word}, "BatchGetItem")
+                    code = "ProvisionedThroughputExceededException"
+                    raise ClientError({"Error": {"Code": code}}, "BatchGetItem")
         return self._client.batch_get_item(**request)
 
 
@@ -683,7 +683,7 @@ def test_a_look_at_all_runs_goes_on_where_the_tick_before_had_to_stop(
     algolia.play(life, start=(clock.now - 2 * HOUR).timestamp())
     algolia.faults.add(Fault("delay", seconds=0.4), path="sort=createdAt", times=100)
 
-    pages = []
+    pages: list[int] = []
     while not pages or connections.get("default").scan.full_page:
         rebuild().tick(Deadline(2))
         pages.append(connections.get("default").scan.full_page)

@@ -158,7 +158,7 @@ class TestAsking:
     def test_an_id_that_would_name_another_place_is_not_asked_for(
         self, run_id: str, bench: Bench, algolia: AlgoliaStandIn
     ) -> None:
-        with pytest.raises(RunNotFoundError, match="no run can have the ID"):
+        with pytest.raises(RunNotFoundError, match="nothing can have the ID"):
             bench.get(run_id)
         assert algolia.requests == []
 
@@ -552,3 +552,159 @@ class DrippingServer:
                     connection.sendall(b" ")
                 except OSError:
                     return
+
+
+class TestLists:
+    """listRuns and listEvents, a hundred items a page."""
+
+    START = "2026-01-01T00:00:00.000Z"
+
+    def runs(self, bench: Bench, page: int, **more: Any) -> Any:
+        return bench.client.list_runs(
+            Deadline(60.0, bench.clock),
+            page=page,
+            sort=more.pop("sort", "createdAt"),
+            order=more.pop("order", "asc"),
+            start=self.START,
+            **more,
+        )
+
+    def test_a_list_is_read_page_by_page(
+        self, bench: Bench, algolia: AlgoliaStandIn, run_document: RunDocument
+    ) -> None:
+        for number in range(250):
+            at = f"2026-02-01T09:{number // 60:02}:{number % 60:02}.000Z"
+            algolia.put_run(run_document(runID=f"run-{number}", createdAt=at))
+
+        pages = [self.runs(bench, number) for number in (1, 2, 3)]
+
+        assert [len(page.items) for page in pages] == [100, 100, 51]
+        assert [page.has_more for page in pages] == [True, True, False]
+        assert {page.total for page in pages} == {251}
+        ids = [run["runID"] for page in pages for run in page.items]
+        assert ids == [RUN_ID, *(f"run-{number}" for number in range(250))]
+
+    def test_the_latest_update_comes_first_if_it_is_asked_for(
+        self, bench: Bench, algolia: AlgoliaStandIn, run_document: RunDocument
+    ) -> None:
+        algolia.put_run(run_document(runID="later"))
+        time.sleep(0.002)  # the stand-in tells milliseconds apart
+        algolia.put_run(run_document())
+
+        page = self.runs(bench, 1, sort="updatedAt", order="desc")
+
+        assert [run["runID"] for run in page.items] == [RUN_ID, "later"]
+
+    def test_a_list_can_be_that_of_one_task(
+        self, bench: Bench, algolia: AlgoliaStandIn, run_document: RunDocument
+    ) -> None:
+        algolia.put_run(run_document(runID="other", taskID="a b&c"))
+
+        page = self.runs(bench, 1, task_id="a b&c")
+
+        assert [run["runID"] for run in page.items] == ["other"]
+
+    def test_rows_are_handed_on_as_they_are(self, bench: Bench, algolia: AlgoliaStandIn) -> None:
+        algolia.put_run({"runID": "odd", "status": 7})
+
+        (odd,) = [run for run in self.runs(bench, 1).items if run["runID"] == "odd"]
+
+        assert odd == {"runID": "odd", "status": 7}
+
+    @pytest.mark.parametrize("body", [[], {}, {"runs": {}}, {"runs": None}, "runs", 7])
+    def test_an_answer_that_is_no_list_is_trouble_that_may_pass(
+        self, bench_of: BenchOf, body: object
+    ) -> None:
+        bench = bench_of(lambda _: Answer.of_json(200, body))
+        with pytest.raises(AlgoliaUnavailableError, match="no list of runs"):
+            self.runs(bench, 1)
+
+    @pytest.mark.parametrize(
+        ("count", "pagination", "has_more", "total"),
+        [
+            (100, None, True, None),
+            (99, None, False, None),
+            (100, {}, True, None),
+            (0, {"nbPages": 0, "nbItems": 0}, False, 0),
+            (100, {"nbPages": 1, "nbItems": 100}, False, 100),
+            (5, {"nbPages": 2}, True, None),
+            (100, {"nbPages": "2", "nbItems": "many"}, True, None),
+            (100, [], True, None),
+        ],
+    )
+    def test_where_a_list_ends_is_known_also_without_the_vendors_word(
+        self,
+        bench_of: BenchOf,
+        count: int,
+        pagination: object,
+        has_more: bool,
+        total: int | None,
+    ) -> None:
+        body = {"runs": [{}] * count, "pagination": pagination}
+        page = self.runs(bench_of(lambda _: Answer.of_json(200, body)), 1)
+        assert (page.has_more, page.total) == (has_more, total)
+
+    def test_a_page_is_asked_for_again_while_that_makes_sense(
+        self, bench: Bench, algolia: AlgoliaStandIn
+    ) -> None:
+        algolia.faults.add(Fault("status", status=500), times=ATTEMPTS - 1)
+        assert len(self.runs(bench, 1).items) == 1
+        assert bench.client.requests_made == ATTEMPTS
+
+    def test_only_failed_and_critical_events_are_listed_the_oldest_first(
+        self, bench: Bench, algolia: AlgoliaStandIn
+    ) -> None:
+        for number, status in enumerate(["failed", "succeeded", "critical", "retried"]):
+            at = f"2026-02-01T09:00:0{number}.000Z"
+            algolia.put_event(RUN_ID, {"status": status, "publishedAt": at, "eventID": status})
+
+        page = bench.client.list_errors(
+            RUN_ID, Deadline(60.0, bench.clock), page=1, start=self.START
+        )
+
+        assert [cast("Any", event)["eventID"] for event in page.items] == ["failed", "critical"]
+        assert (page.has_more, page.total) == (False, 2)
+
+
+class TestTasks:
+    """getTask, getSource and getDestination."""
+
+    def test_a_task_leads_to_its_source_and_its_destination(
+        self, bench: Bench, algolia: AlgoliaStandIn
+    ) -> None:
+        algolia.put_task({"taskID": "a/b", "sourceID": "s?", "destinationID": "d#"})
+        algolia.put_source({"sourceID": "s?", "name": "Feed"})
+        algolia.put_destination({"destinationID": "d#", "name": "Index"})
+        deadline = Deadline(60.0, bench.clock)
+
+        task = bench.client.get_task("a/b", deadline)
+
+        assert bench.client.get_source(task["sourceID"], deadline)["name"] == "Feed"
+        assert bench.client.get_destination(task["destinationID"], deadline)["name"] == "Index"
+        paths = [each.path for each in algolia.requests]
+        assert paths == ["/2/tasks/a%2Fb", "/1/sources/s%3F", "/1/destinations/d%23"]
+
+    @pytest.mark.parametrize("what", ["get_task", "get_source", "get_destination"])
+    def test_what_is_asked_for_once_is_asked_for_once(
+        self, bench: Bench, algolia: AlgoliaStandIn, what: str
+    ) -> None:
+        algolia.faults.add(Fault("status", status=500), times=9)
+        with pytest.raises(AlgoliaUnavailableError):
+            getattr(bench.client, what)("x", Deadline(60.0, bench.clock), attempts=1)
+        assert bench.client.requests_made == 1
+        assert bench.slept == []
+
+    @pytest.mark.parametrize("what", ["get_task", "get_source", "get_destination"])
+    def test_what_algolia_does_not_know_is_said_to_be_unknown(
+        self, bench: Bench, what: str
+    ) -> None:
+        with pytest.raises(RunNotFoundError):
+            getattr(bench.client, what)("nobody", Deadline(60.0, bench.clock))
+
+    @pytest.mark.parametrize("what", ["get_task", "get_source", "get_destination"])
+    def test_an_answer_that_is_no_object_is_trouble_that_may_pass(
+        self, bench_of: BenchOf, what: str
+    ) -> None:
+        bench = bench_of(lambda _: Answer.of_json(200, ["no object"]))
+        with pytest.raises(AlgoliaUnavailableError, match="no object"):
+            getattr(bench.client, what)("x", Deadline(60.0, bench.clock))

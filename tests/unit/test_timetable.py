@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -29,10 +30,10 @@ def moment(text: str) -> datetime:
     return found
 
 
-def expecting(rhythm: timedelta | None = timedelta(hours=1), **more: object) -> TaskInfo:
+def expecting(rhythm: timedelta | None = timedelta(hours=1), **more: Any) -> TaskInfo:
     last = None if rhythm is None else timestamp(moment(NEXT) - rhythm)
     info = TaskInfo(read_at=NEXT, cron="0 * * * *", last_run=last, next_run=NEXT)
-    return replace(info, **more)  # type: ignore[arg-type]
+    return replace(info, **more)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,6 @@ def test_nothing_answers_where_nothing_is_expected() -> None:
     ],
 )
 def test_a_task_that_was_switched_off_or_rescheduled_owes_no_run(
-    change: dict[str, object], expected: bool
+    change: dict[str, Any], expected: bool
 ) -> None:
     assert is_still_expected(expecting(), expecting(**change)) is expected

@@ -149,7 +149,7 @@ class IngestionClient:
         return _page("runs", self._get(f"/1/runs?{urlencode(query)}", deadline), page)
 
     def list_errors(
-        self, run_id: str, deadline: Deadline, *, page: int, start: str, attempts: int = ATTEMPTS
+        self, run_id: str, deadline: Deadline, *, page: int, start: str, attempts: int | None = None
     ) -> ListPage:
         """Fetch a page of a run's failed and critical events, the oldest first (listEvents).
 
@@ -158,7 +158,7 @@ class IngestionClient:
             deadline: When to be done.
             page: Which page, from 1.
             start: The moment from which on events count; the vendor's default is three hours ago.
-            attempts: Requests for it, the first included.
+            attempts: Requests for it, the first included; as many as for a run, if not given.
 
         Raises:
             AlgoliaError, OutOfTimeError, ConfigurationError, SecretUnavailableError: See get_run.
@@ -175,7 +175,7 @@ class IngestionClient:
         return _page("events", self._get(path, deadline, attempts), page)
 
     def get_task(
-        self, task_id: str, deadline: Deadline, *, attempts: int = ATTEMPTS
+        self, task_id: str, deadline: Deadline, *, attempts: int | None = None
     ) -> Mapping[str, Any]:
         """Fetch a task (getTask), as the API answers it.
 
@@ -186,22 +186,22 @@ class IngestionClient:
         return _object(self._get(f"/2/tasks/{_segment(task_id)}", deadline, attempts))
 
     def get_source(
-        self, source_id: str, deadline: Deadline, *, attempts: int = ATTEMPTS
+        self, source_id: str, deadline: Deadline, *, attempts: int | None = None
     ) -> Mapping[str, Any]:
         """Fetch a source (getSource), as the API answers it; raises as get_task does."""
         return _object(self._get(f"/1/sources/{_segment(source_id)}", deadline, attempts))
 
     def get_destination(
-        self, destination_id: str, deadline: Deadline, *, attempts: int = ATTEMPTS
+        self, destination_id: str, deadline: Deadline, *, attempts: int | None = None
     ) -> Mapping[str, Any]:
         """Fetch a destination (getDestination), as the API answers it; raises as get_task does."""
         path = f"/1/destinations/{_segment(destination_id)}"
         return _object(self._get(path, deadline, attempts))
 
-    def _get(self, path: str, deadline: Deadline, attempts: int = ATTEMPTS) -> Any:
+    def _get(self, path: str, deadline: Deadline, attempts: int | None = None) -> Any:
         """Fetch a JSON document, again while that makes sense and time is left for it."""
         credentials = self._secret.get()
-        attempt = 1
+        most, attempt = attempts or ATTEMPTS, 1
         while True:
             try:
                 return self._ask(path, credentials, deadline)
@@ -213,7 +213,7 @@ class IngestionClient:
             except AlgoliaError as error:
                 pause = self._pause(attempt, error.retry_after)
                 enough_time = deadline.remaining() - pause > LEAST_TIME
-                if not error.retryable or attempt >= attempts or not enough_time:
+                if not error.retryable or attempt >= most or not enough_time:
                     raise
                 self._sleep(pause)
                 attempt += 1

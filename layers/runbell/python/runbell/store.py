@@ -41,6 +41,10 @@ HISTORY_KEPT = 100
 """Changes of a run that are kept: an item holds 400 KB in all, and a state that Algolia moves to
 and fro for ever must not fill it."""
 
+ERRORS_KEPT = 5
+"""Changes of a run, the latest ones, of which it is kept what went wrong: ten thousand characters
+each, for the same reason."""
+
 TEST_KEPT = timedelta(days=1)
 """How long the item of a test message stays."""
 
@@ -165,7 +169,7 @@ class RunStore:
             item,
             version=item.version + 1,
             snapshot=run,
-            history=(*item.history, *([entry] if entry else []))[-HISTORY_KEPT:],
+            history=_history(item, entry),
             channel=item.channel if announce_in is None else announce_in,
             pending_since=item.pending_since or (timestamp(now) if announce_in else None),
             due_at=timestamp(due_at) if due_at else None,
@@ -454,3 +458,12 @@ class RunStore:
     def _expiry(self, after: timedelta) -> int:
         """When DynamoDB may drop the item: seconds since 1970, as its TTL wants them."""
         return int((self._now() + after).timestamp())
+
+
+def _history(item: RunItem, entry: HistoryEntry | None) -> tuple[HistoryEntry, ...]:
+    """The changes of a run with one more, as far as they are kept."""
+    if entry is None:
+        return item.history
+    history = (*item.history, entry)[-HISTORY_KEPT:]
+    old = [replace(each, errors=None) for each in history[:-ERRORS_KEPT]]
+    return (*old, *history[-ERRORS_KEPT:])

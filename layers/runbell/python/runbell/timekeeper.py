@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from runbell.algolia import ListPage
 from runbell.checker import Checker
 from runbell.deadline import Deadline
-from runbell.errors import MalformedRunError, RunNotFoundError
+from runbell.errors import AlgoliaError, MalformedRunError, RunNotFoundError
 from runbell.items import HistoryEntry, Missed
 from runbell.observability import logger, told
 from runbell.rules import Kind, announce
@@ -23,6 +23,9 @@ WINDOW = timedelta(days=7)
 
 NEXT_LOOK = timedelta(hours=1)
 """After which a task, whose next run is missing, is looked at again."""
+
+AFTER_A_FAILURE = timedelta(minutes=5)
+"""After which a task that can't be read is looked at again: many fail together."""
 
 ATTEMPTS = 2
 """Requests for what a task is, before the next tick tries again."""
@@ -88,6 +91,9 @@ class Timekeeper:
         except RunNotFoundError:  # the task was deleted
             self._tasks.look_again(task, None)
             return 0
+        except AlgoliaError:
+            self._tasks.look_again(task, self._now() + AFTER_A_FAILURE)
+            raise
         missed = 0
         if wants_to_know and self._is_missing(task, info, deadline):
             missed = self._announce_missed(task, info)

@@ -195,6 +195,8 @@ class Watcher:
             # What was read until then is left too: the ends of a task are told in their order.
             logger.error("the list of runs can't be read", extra=told(error))
             work.tally["failed"] += 1
+            if error.retryable:  # Algolia is away or asks for less: nothing more is asked of it
+                return scan
         else:
             rows: Sequence[Row] = finding.rows
             if len(rows) > MANY:  # such as after a day's outage, or when the front was lost
