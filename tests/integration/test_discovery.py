@@ -242,7 +242,7 @@ def test_more_changes_than_two_pages_between_two_ticks_are_all_told(
 def test_a_list_that_moves_while_it_is_read_hides_nothing(
     show: Show, watcher: Watcher, algolia: AlgoliaStandIn, store: RunStore, clock: Clock, page: int
 ) -> None:
-    early, late = [f"early-{n}" for n in range(250)], [f"late-{n}" for n in range(30)]
+    early, late = [f"early-{n}" for n in range(250)], [f"late-{n}" for n in range(110)]
     watcher.tick(Deadline(60))
     for number, run_id in enumerate(early):
         clock.advance(timedelta(seconds=1))

@@ -17,7 +17,7 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from local.algolia import AlgoliaStandIn
+from local.algolia import AlgoliaStandIn, RunLife, Step
 from local.faults import Fault, FaultKind, Faults
 from local.http_server import Answer, LoopbackServer, Request
 from runbell import algolia as module
@@ -587,13 +587,13 @@ class TestLists:
     def test_the_latest_update_comes_first_if_it_is_asked_for(
         self, bench: Bench, algolia: AlgoliaStandIn, run_document: RunDocument
     ) -> None:
-        algolia.put_run(run_document(runID="later"))
-        time.sleep(0.002)  # the stand-in tells milliseconds apart
+        an_hour_ago = time.time() - 3600
+        algolia.play(RunLife("earlier", "task-1", [Step(0, "created")]), start=an_hour_ago)
         algolia.put_run(run_document())
 
         page = self.runs(bench, 1, sort="updatedAt", order="desc")
 
-        assert [run["runID"] for run in page.items] == [RUN_ID, "later"]
+        assert [run["runID"] for run in page.items] == [RUN_ID, "earlier"]
 
     def test_a_list_can_be_that_of_one_task(
         self, bench: Bench, algolia: AlgoliaStandIn, run_document: RunDocument
