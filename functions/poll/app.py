@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Check the runs that the event names, or all that are watched; answer with the counts."""
+    """Look at the runs that the event names, or find those that changed; answer with the counts."""
     request = parse_tick(event)
     watcher = assembly.watcher(request.connection)
     report = watcher.tick(Deadline.of(context), request.run_ids)

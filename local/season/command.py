@@ -48,6 +48,8 @@ def season(tasks: int, seeds: int, first_seed: int) -> int:
             wrong += bool(result.differences)
             announcements += result.announcements
             answers += result.answers
+        workers.close()
+        workers.join()
     print(
         f"season: {seeds} seeds, {wrong} with differences, {announcements:,} announcements, "
         f"{answers:,} answers accepted by the official client, {time.monotonic() - began:.0f} s"
@@ -82,6 +84,7 @@ def _end_in_order() -> None:
     """Let a worker that is told to end close its local AWS first."""
 
     def end(*_: object) -> None:
-        raise KeyboardInterrupt
+        sys.exit(1)
 
     signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it

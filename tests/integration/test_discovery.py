@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from local.algolia import AlgoliaStandIn, RunLife, Step
 from local.faults import Fault
 from local.http_server import Answer, Request
-from runbell.algolia import PER_PAGE, IngestionClient
+from runbell.algolia import ATTEMPTS, PER_PAGE, IngestionClient
 from runbell.checker import LONGEST_REST
 from runbell.connections import Connection, ConnectionStore, Scan
 from runbell.deadline import Deadline
@@ -538,8 +538,8 @@ def test_a_run_that_ends_before_it_is_first_seen_is_told_if_somebody_cared_by_th
 ) -> None:
     show("run-1", "started")
     clock.advance(MINUTE)
-    algolia.faults.add(Fault("status", status=500), times=8)
-    watcher.tick(Deadline(30))
+    algolia.faults.add(Fault("status", status=500), times=ATTEMPTS)
+    assert watcher.tick(Deadline(30)).failed == 1
     clock.advance(MINUTE)
     show("run-1", "finished", "failure")
 

@@ -148,14 +148,15 @@ def test_only_what_is_told_and_looked_at_no_more_expires(
     assert expiry() == int((clock.now + timedelta(days=30)).timestamp())
 
 
-@pytest.mark.parametrize("ends", [["delete_watch", "retire"], ["retire"]])
+@pytest.mark.parametrize("is_deleted", [True, False])
 def test_what_is_still_to_be_told_does_not_expire_when_its_watch_ends(
-    store: RunStore, raw: Raw, ends: list[str]
+    store: RunStore, raw: Raw, is_deleted: bool
 ) -> None:
     store.put_watch("default", "run-1", Watch())
     item = save(store, run_of("started"))
-    for end in ends:
-        getattr(store, end)("default", "run-1")
+    if is_deleted:
+        store.delete_watch("default", "run-1")
+    store.retire(store.get("default", "run-1"))
     assert "expires_at" not in raw("run-1")
     assert item.pending_since is not None
 
@@ -164,13 +165,14 @@ def test_what_is_still_to_be_told_does_not_expire_when_its_watch_ends(
     assert "pending" not in raw("run-1")
 
 
-@pytest.mark.parametrize("ends", [["delete_watch", "retire"], ["retire"]])
+@pytest.mark.parametrize("is_deleted", [True, False])
 def test_a_run_that_nobody_wants_looked_at_expires(
-    store: RunStore, raw: Raw, clock: Clock, ends: list[str]
+    store: RunStore, raw: Raw, clock: Clock, is_deleted: bool
 ) -> None:
     store.put_watch("default", "run-1", Watch())
-    for end in ends:
-        getattr(store, end)("default", "run-1")
+    if is_deleted:
+        store.delete_watch("default", "run-1")
+    store.retire(store.get("default", "run-1"))
     expiry = int((clock.now + timedelta(days=30)).timestamp())
     assert int(raw("run-1")["expires_at"]["N"]) == expiry
 
@@ -433,7 +435,7 @@ def test_a_retired_run_is_looked_at_again_once_it_is_watched_again(
     store: RunStore, index: Index, clock: Clock
 ) -> None:
     store.put_watch("default", "run-1", Watch())
-    store.retire("default", "run-1")
+    store.retire(store.get("default", "run-1"))
     assert (index("due"), index("watches")) == ([], ["run-1"])
     clock.advance(timedelta(days=1))
 
@@ -443,8 +445,21 @@ def test_a_retired_run_is_looked_at_again_once_it_is_watched_again(
     assert item.is_active
 
 
+def test_a_run_that_is_watched_again_meanwhile_is_not_retired(
+    store: RunStore, clock: Clock
+) -> None:
+    store.put_watch("default", "run-1", Watch())
+    item = store.get("default", "run-1")
+    clock.advance(timedelta(seconds=1))
+    store.put_watch("default", "run-1", Watch())
+
+    store.retire(item)
+
+    assert due_runs(store) == ["run-1"]
+
+
 def test_retiring_what_is_not_active_makes_no_item(store: RunStore, raw: Raw) -> None:
-    store.retire("default", "run-1")
+    store.retire(store.get("default", "run-1"))
 
     assert raw("run-1") == {}
 

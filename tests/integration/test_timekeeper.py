@@ -381,9 +381,10 @@ def test_a_run_that_no_tick_has_seen_is_looked_for_before_it_is_called_missing(
     clock.advance(HOUR)
     show("run-2", "started")
     clock.advance(OVERDUE)
-    algolia.faults.add(Fault("status", status=500), path="sort=updatedAt", times=4)
-    watcher.tick(Deadline(30))
+    algolia.faults.add(Fault("status", status=400), path="sort=updatedAt")
+    assert watcher.tick(Deadline(30)).failed == 1
 
+    assert any("taskID" in each.query for each in algolia.requests)
     assert missing() == []
 
 

@@ -99,6 +99,16 @@ class IngestionClient:
         self._counting = threading.Lock()
         self.requests_made = 0
 
+    @property
+    def application(self) -> str:
+        """Whose runs these are: the application's ID and region.
+
+        Raises:
+            ConfigurationError, SecretUnavailableError: The secret is not usable.
+        """
+        credentials = self._secret.get()
+        return f"{credentials.app_id} {credentials.region}"
+
     def get_run(self, run_id: str, deadline: Deadline) -> Run:
         """Fetch a run (the vendor's getRun).
 
@@ -123,6 +133,7 @@ class IngestionClient:
         order: str,
         start: str,
         task_id: str | None = None,
+        status: str | None = None,
     ) -> ListPage:
         """Fetch a page of the list of runs, a hundred a page (the vendor's listRuns).
 
@@ -134,6 +145,7 @@ class IngestionClient:
             start: The moment from which on runs were created (RFC 3339). It is the same for all
                 pages of one look, or a run that leaves the window would shift those after it.
             task_id: Whose runs; those of all tasks if not given.
+            status: In which statuses, comma-separated; in any if not given.
 
         Raises:
             AlgoliaError, OutOfTimeError, ConfigurationError, SecretUnavailableError: See get_run.
@@ -145,6 +157,7 @@ class IngestionClient:
             "order": order,
             "startDate": start,
             **({"taskID": task_id} if task_id is not None else {}),
+            **({"status": status} if status is not None else {}),
         }
         return _page("runs", self._get(f"/1/runs?{urlencode(query)}", deadline), page)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runbell.algolia import IngestionClient, ListPage
 from runbell.deadline import Deadline
-from runbell.errors import AlgoliaError, OutOfTimeError, RunNotFoundError, StoreUnavailableError
+from runbell.errors import RunNotFoundError, StoreUnavailableError
 from runbell.events import WhatWentWrong, group_errors
 from runbell.observability import logger, told
 from runbell.rules import Kind
@@ -34,6 +35,12 @@ PAGES_OF_ERRORS = 3
 BEFORE = timedelta(minutes=1)
 """From how long before its creation on a run's events are asked for."""
 
+NAMES, EVENTS = "a task's names", "a run's events"
+"""What is asked for; one may fail while the other can be had."""
+
+WANTS_ERRORS = frozenset({Kind.FAILED, Kind.BLOCKED})
+"""The kinds of change that a run's events explain."""
+
 
 class Background:
     """Asks Algolia, once and briefly, for what people like to know; nothing depends on it.
@@ -57,7 +64,7 @@ class Background:
         self._tasks = tasks
         self._now = now
         self._clock = clock
-        self._rests_until = float("-inf")
+        self._rests_until: dict[str, float] = {}
 
     def info_of(self, task: TaskItem, deadline: Deadline, *, watches_time: bool) -> TaskInfo | None:
         """Say what Algolia calls a task, from the table if it was asked within a day.
@@ -72,16 +79,22 @@ class Background:
         """
         if task.info is not None and not self._is_old(task.info):
             return task.info
-        if self._clock() < self._rests_until:
+        if self._is_resting(NAMES):
             return task.info
+        info = task.info
         try:
             info = self.ask(task, deadline, attempts=1)
-            self._tasks.put_info(task, info, overdue_at(info) if watches_time else None)
+            due_at = overdue_at(info) if watches_time else None
+            if task.info is not None and task.due_at is not None:
+                # A run is still to be looked for; the timetable is read anew after that.
+                info, due_at = info.with_timetable_of(task.info), None
+            self._tasks.put_info(task, info, due_at)
         except RunNotFoundError:
-            return task.info  # such as the task of a run that was deleted since
-        except (AlgoliaError, OutOfTimeError, StoreUnavailableError) as error:
-            self._rest("a task's names can't be read", error)
-            return task.info
+            pass  # such as the task of a run that was deleted since
+        except StoreUnavailableError as error:
+            logger.warning("a task's names can't be saved", extra=told(error))
+        except Exception as error:  # noqa: BLE001 (logged: an announcement goes out without it)
+            self._rest(NAMES, error)
         return info
 
     def ask(self, task: TaskItem, deadline: Deadline, *, attempts: int) -> TaskInfo:
@@ -99,7 +112,7 @@ class Background:
 
     def what_went_wrong(self, run: Run, deadline: Deadline) -> WhatWentWrong | None:
         """Read a failed run's events; None if there are none, or they can't be had now."""
-        if self._clock() < self._rests_until:
+        if self._is_resting(EVENTS):
             return None
         events: list[object] = []
         page: ListPage | None = None
@@ -111,22 +124,25 @@ class Background:
                 events += page.items
                 if not page.has_more:
                     break
+            return group_errors(events, page.total) if events and page else None
         except RunNotFoundError:
             return None
-        except (AlgoliaError, OutOfTimeError) as error:
-            self._rest("a run's events can't be read", error)
-        if not events:
-            return None
-        return group_errors(events, page.total if page else None)
+        except Exception as error:  # noqa: BLE001 (logged: an announcement goes out without it)
+            self._rest(EVENTS, error)
+            return group_errors(events) if events else None
 
     def _names_of(self, task: Mapping[str, Any], deadline: Deadline, attempts: int) -> Names:
         source_id, destination_id = task.get("sourceID"), task.get("destinationID")
         source: Mapping[str, Any] = {}
         destination: Mapping[str, Any] = {}
-        if isinstance(source_id, str):
-            source = self._client.get_source(source_id, deadline, attempts=attempts)
-        if isinstance(destination_id, str):
-            destination = self._client.get_destination(destination_id, deadline, attempts=attempts)
+        with suppress(RunNotFoundError):  # one that was deleted has no name
+            if isinstance(source_id, str):
+                source = self._client.get_source(source_id, deadline, attempts=attempts)
+        with suppress(RunNotFoundError):
+            if isinstance(destination_id, str):
+                destination = self._client.get_destination(
+                    destination_id, deadline, attempts=attempts
+                )
         target = destination.get("input")
         return Names(
             source=name_in(source, "name"),
@@ -142,10 +158,9 @@ class Background:
         read = instant(info.read_at)
         return read is None or self._now() - read >= KEPT
 
+    def _is_resting(self, what: str) -> bool:
+        return self._clock() < self._rests_until.get(what, 0.0)
+
     def _rest(self, what: str, error: Exception) -> None:
-        self._rests_until = self._clock() + REST
-        logger.warning(what, extra=told(error))
-
-
-WANTS_ERRORS = frozenset({Kind.FAILED, Kind.BLOCKED})
-"""The kinds of change that a run's events explain."""
+        self._rests_until[what] = self._clock() + REST
+        logger.warning(f"{what} can't be read", extra=told(error))

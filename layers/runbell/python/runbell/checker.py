@@ -71,9 +71,9 @@ class _News:
 class _Extras:
     """What one look asks Algolia for beside the run, at most once however often it is compared."""
 
-    def __init__(self, background: Background) -> None:
+    def __init__(self, background: Background, deadline: Deadline) -> None:
         self._background = background
-        self._deadline = Deadline(PATIENCE)
+        self._deadline = Deadline(min(PATIENCE, deadline.remaining()))
         self._info: list[TaskInfo | None] = []
         self._errors: list[WhatWentWrong | None] = []
 
@@ -132,17 +132,20 @@ class Checker:
             StoreUnavailableError, LostRaceError: The table did not take it; nothing was announced.
             OutOfTimeError: The deadline leaves no time to ask.
         """
-        return self.observe(self.client.get_run(run_id, deadline), is_named=True)
+        return self.observe(self.client.get_run(run_id, deadline), deadline, is_named=True)
 
     def look(self, run_id: str, deadline: Deadline) -> Check:
         """Fetch a run that Runbell itself wants to know of; raises as `check` does."""
-        return self.observe(self.client.get_run(run_id, deadline), is_due=True)
+        return self.observe(self.client.get_run(run_id, deadline), deadline, is_due=True)
 
-    def observe(self, run: Run, *, is_named: bool = False, is_due: bool = False) -> Check:
+    def observe(
+        self, run: Run, deadline: Deadline, *, is_named: bool = False, is_due: bool = False
+    ) -> Check:
         """Save what is new about a run, once, however many do so at the same time.
 
         Args:
             run: What was just seen of it.
+            deadline: When to be done; names and events are not asked for beyond it.
             is_named: Whether somebody asked for this very run.
             is_due: Whether it is looked at because it was time to, so that the next time is to be
                 said anew.
@@ -150,14 +153,14 @@ class Checker:
         Raises:
             StoreUnavailableError, LostRaceError: The table did not take it; nothing was announced.
         """
-        extras = _Extras(self.background)
+        extras = _Extras(self.background, deadline)
         for _ in range(LOST_RACES):
             item, task = self._store.get_with_task(self.connection.name, run.run_id, run.task_id)
             known = item.snapshot
             cares = self.cares_for(item, task)
             if not cares and not is_named:
                 if item.is_active:
-                    self._store.retire(self.connection.name, item.run_id)
+                    self._store.retire(item)
                 return Check(item, known, None, queued=False)
             if known is not None and is_stale(known, run):
                 logger.info("a stale read is left aside", extra={"run_id": run.run_id})
@@ -168,6 +171,8 @@ class Checker:
                 seen = keep_details(known, run)
             story = task.story.with_run(seen) if seen.is_terminal else task.story
             news = self._news(item, seen, task, story)
+            if news is None and is_named:
+                news = self._untold(item, task)
             if known == seen and news is None and story == task.story:
                 self._tidy(item, seen, task, is_due=is_due, cares=cares)
                 return Check(item, known, None, queued=False)
@@ -221,12 +226,20 @@ class Checker:
         )
         return _News(Kind.STALLED, standstill) if standstill else None
 
+    def _untold(self, item: RunItem, task: TaskItem) -> _News | None:
+        """The state of a run that nobody was told of, now that somebody asks for this very run."""
+        if not item.history or any(entry.announced for entry in item.history):
+            return None
+        kind = Kind(item.history[-1].kind)
+        wanted = announce(kind, self.routing_of(task, item), self._now())
+        return _News(kind) if wanted else None
+
     def _tidy(
         self, item: RunItem, known: Run, task: TaskItem, *, is_due: bool, cares: bool
     ) -> None:
         """Put the marks right of an item of which nothing is new."""
         if item.is_active and known.is_terminal:  # watched at the moment of its end
-            self._store.retire(self.connection.name, item.run_id)
+            self._store.retire(item)
             return
         if item.unknown_since:
             self._store.note_known(self.connection.name, item.run_id)

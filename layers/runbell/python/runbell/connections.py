@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +40,7 @@ class Scan:
         full_at: When all pages of the list were last looked through.
         full_from, full_page: From which moment on, and up to which page, that is under way.
         again: The runs whose look has failed.
+        application: Whose runs were looked through: another's are all new.
     """
 
     front: tuple[bytes, ...] = ()
@@ -48,6 +49,11 @@ class Scan:
     full_from: str | None = None
     full_page: int = 0
     again: tuple[str, ...] = ()
+    application: str | None = None
+
+    def from_the_start(self) -> Scan:
+        """The same, with all runs to be looked through at once."""
+        return replace(self, full_at=None, full_from=None, full_page=0)
 
 
 @dataclass(frozen=True)
@@ -172,6 +178,7 @@ class ConnectionStore:
             "full_from": scan.full_from,
             "full_page": scan.full_page,
             "again": list(scan.again) or None,
+            "application": scan.application,
         }
         put = {name: value for name, value in written.items() if value is not None}
         remove = [name for name, value in written.items() if value is None]
@@ -197,6 +204,7 @@ class ConnectionStore:
                 full_from=item.get("full_from"),
                 full_page=int(item.get("full_page", 0)),
                 again=tuple(item.get("again", ())),
+                application=item.get("application"),
             ),
         )
 

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from runbell.algolia import IngestionClient
 from runbell.connections import DIGEST, Scan
 from runbell.deadline import Deadline
-from runbell.run import instant, timestamp
+from runbell.errors import MalformedRunError, RunbellError
+from runbell.observability import logger, told
+from runbell.run import Run, instant, parse_run, timestamp
 
 WINDOW = timedelta(days=7)
 """How far back runs are listed; the vendor's own default."""
+
+PAGES = 100
+"""Pages that are read of a list that is to be had as a whole."""
 
 FRONT = 256
 """Digests that are remembered: two pages, and some of what has gone down to the third."""
@@ -57,12 +62,14 @@ class Finding:
         digests: Those of all rows that were seen, in the order of the list.
         is_whole: Whether the look came to a page on which nothing is new, or to the last page.
         is_all: Whether it came to the last page.
+        failure: Why a page after the first could not be had, if so.
     """
 
     rows: tuple[Row, ...]
     digests: tuple[bytes, ...]
     is_whole: bool
     is_all: bool
+    failure: RunbellError | None = None
 
 
 class Discovery:
@@ -91,17 +98,23 @@ class Discovery:
             listing: When to ask for no further page.
 
         Raises:
-            AlgoliaError, OutOfTimeError, ConfigurationError, SecretUnavailableError: A page can't
-                be had; nothing is known then of what is behind it.
+            AlgoliaError, OutOfTimeError, ConfigurationError, SecretUnavailableError: The first page
+                can't be had.
         """
         known, start = set(scan.front), timestamp(self._now() - WINDOW)
         rows: dict[bytes, Row] = {}
         digests: dict[bytes, None] = {}
         page = 1
         while True:
-            listed = self._client.list_runs(
-                deadline, page=page, sort="updatedAt", order="desc", start=start
-            )
+            try:
+                listed = self._client.list_runs(
+                    deadline, page=page, sort="updatedAt", order="desc", start=start
+                )
+            except RunbellError as error:
+                if page == 1:
+                    raise
+                latest_last = tuple(reversed(rows.values()))
+                return Finding(latest_last, tuple(digests), False, False, error)
             found = [Row.of(document) for document in listed.items]
             # Rows move down while others come in above them, and may be seen once more: such a
             # page is no quiet one, what is behind it may be new.
@@ -133,6 +146,33 @@ class Discovery:
         if not listed.has_more:
             after = self.with_full_look(scan)
         return [Row.of(document) for document in listed.items], after
+
+    def runs(
+        self, deadline: Deadline, *, task_id: str | None = None, status: str | None = None
+    ) -> Iterator[Run]:
+        """Read the runs of one task, or those in some statuses, the one created last first.
+
+        Raises:
+            AlgoliaError, OutOfTimeError, ConfigurationError, SecretUnavailableError: As `look`.
+        """
+        start = timestamp(self._now() - WINDOW)
+        for number in range(1, PAGES + 1):
+            listed = self._client.list_runs(
+                deadline,
+                page=number,
+                sort="createdAt",
+                order="desc",
+                start=start,
+                task_id=task_id,
+                status=status,
+            )
+            for document in listed.items:
+                try:
+                    yield parse_run(document)
+                except MalformedRunError as error:
+                    logger.error("a run can't be read", extra=told(error))
+            if not listed.has_more:
+                return
 
     def is_full_look_due(self, scan: Scan) -> bool:
         """Whether all pages are to be looked through: one look is under way, or long ago."""

@@ -7,6 +7,7 @@ RunbellError
 ├── MalformedRunError            Algolia answered something that is no run: says which run and field
 ├── LostRaceError                others kept writing the same run: try again
 ├── StoreUnavailableError        DynamoDB is out of reach or throttles: try again
+│   └── StoreRefusedError        DynamoDB answered, and would refuse the same again
 ├── QueueUnavailableError        SQS is out of reach: the next sweep enqueues again
 │   └── QueueRefusedError        SQS answered, and refuses one message or all of a request
 ├── SecretUnavailableError       Secrets Manager is out of reach or throttles: try again
@@ -89,6 +90,12 @@ class StoreUnavailableError(RunbellError):
     """DynamoDB did not do what it was asked, after the SDK's own retries."""
 
     retryable = True
+
+
+class StoreRefusedError(StoreUnavailableError):
+    """DynamoDB answered and refuses, such as an item that is too large."""
+
+    retryable = False
 
 
 class QueueUnavailableError(RunbellError):

@@ -67,7 +67,7 @@ class Watch:
         channel: Where to announce it.
         notify_on: The kinds of change that are worth a word.
         mentions: Whom to mention where people must look: Slack's IDs of users (U…, W…) and user
-            groups (S…), or `here`.
+            groups (S…), `here` or `channel`.
         muted_until: Nothing is announced before this moment (RFC 3339).
         stalled_after: Minutes without news after which a started run counts as stalled; 0 for
             never.

@@ -16,6 +16,9 @@ from typing import Any
 from runbell.errors import MalformedRunError
 from runbell.text import clip
 
+MAX_WORD = 300
+"""Characters of any other value that is Algolia's to choose, IDs aside."""
+
 MAX_REASON = 8_000
 """Characters of a run's reason that are kept: a table's item holds 400 KB in all."""
 
@@ -119,14 +122,14 @@ def parse_run(document: object) -> Run:
         run_id=run_id,
         app_id=_required(document, "appID", run_id),
         task_id=_required(document, "taskID", run_id),
-        status=_required(document, "status", run_id),
-        type=_required(document, "type", run_id),
+        status=clip(_required(document, "status", run_id), MAX_WORD),
+        type=clip(_required(document, "type", run_id), MAX_WORD),
         created_at=_required(document, "createdAt", run_id),
-        started_at=_text(document, "startedAt"),
-        finished_at=_text(document, "finishedAt"),
-        outcome=_text(document, "outcome"),
+        started_at=_word(document, "startedAt"),
+        finished_at=_word(document, "finishedAt"),
+        outcome=_word(document, "outcome"),
         reason=clip(reason, MAX_REASON) if reason else None,
-        reason_code=_text(document, "reasonCode"),
+        reason_code=_word(document, "reasonCode"),
         failure_threshold=_number(document, "failureThreshold"),
         progress=_progress(document.get("progress")),
     )
@@ -162,6 +165,11 @@ def _required(document: Mapping[str, Any], field: str, run_id: str | None) -> st
 def _text(document: Mapping[str, Any], field: str) -> str | None:
     value = document.get(field)
     return _writable(value) if isinstance(value, str) and value else None
+
+
+def _word(document: Mapping[str, Any], field: str) -> str | None:
+    text = _text(document, field)
+    return clip(text, MAX_WORD) if text else None
 
 
 def _writable(text: str) -> str:

@@ -32,7 +32,7 @@ from runbell.items import (
 from runbell.rules import Watch
 from runbell.run import Run, timestamp
 from runbell.table import Table, Write
-from runbell.tasks import Names, Story, TaskItem, story_attributes
+from runbell.tasks import Names, Story, TaskItem, expiry_of, story_attributes
 
 if TYPE_CHECKING:
     from boto3.dynamodb.conditions import ConditionBase
@@ -44,6 +44,10 @@ and fro for ever must not fill it."""
 ERRORS_KEPT = 5
 """Changes of a run, the latest ones, of which it is kept what went wrong: ten thousand characters
 each, for the same reason."""
+
+LEAST_KEPT = timedelta(days=8)
+"""How long an item stays in any case: Algolia lists a run for seven days, and one that is
+forgotten meanwhile would be news again."""
 
 TEST_KEPT = timedelta(days=1)
 """How long the item of a test message stays."""
@@ -68,7 +72,12 @@ class Pending:
 
 @dataclass(frozen=True)
 class Glance:
-    """What was known of some runs a moment ago."""
+    """What was known of some runs a moment ago.
+
+    Args:
+        snapshots: By run, what was seen last; not of one that goes on and is not looked at.
+        watched_runs, watched_tasks: Those that have a watch.
+    """
 
     snapshots: Mapping[str, Run]
     watched_runs: frozenset[str]
@@ -94,7 +103,7 @@ class RunStore:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._table = table
-        self._retention = retention
+        self._retention = max(retention, LEAST_KEPT)
         self._now = now
 
     def get(self, connection: str, run_id: str) -> RunItem:
@@ -128,7 +137,11 @@ class RunStore:
         items = [parse_item(each) for each in found if "run_id" in each]
         tasks = [each for each in found if "run_id" not in each]
         return Glance(
-            snapshots={item.run_id: item.snapshot for item in items if item.snapshot},
+            snapshots={
+                item.run_id: item.snapshot
+                for item in items
+                if item.snapshot and (item.snapshot.is_terminal or item.is_active)
+            },
             watched_runs=frozenset(item.run_id for item in items if item.watch),
             watched_tasks=frozenset(each["task_id"] for each in tasks if "watch" in each),
         )
@@ -242,10 +255,11 @@ class RunStore:
             "version": task.version + 1,
             "story": story_attributes(story),
         }
-        if task.watch is None:  # what is watched does not expire
-            put[_EXPIRY] = self._expiry(self._retention)
+        remove: tuple[str, ...] = (_EXPIRY,)  # what is watched does not expire
+        if task.watch is None:
+            put[_EXPIRY], remove = expiry_of(task, self._now(), self._retention), ()
         key = task_key(task.connection, task.task_id)
-        return Write(key, put, condition=no_end_since & as_watched)
+        return Write(key, put, remove=remove, condition=no_end_since & as_watched)
 
     def record_delivery(self, item: RunItem, delivery: Delivery, *, settled: bool) -> None:
         """Save what a channel has been told.
@@ -311,11 +325,15 @@ class RunStore:
             return True
         return self._look_no_more(connection, run_id, _WATCH, is_watched)
 
-    def retire(self, connection: str, run_id: str) -> None:
-        """Look at a run no more until somebody asks for it."""
+    def retire(self, item: RunItem) -> None:
+        """Look at a run no more until somebody asks for it.
+
+        A watch that was put since `item` was read wants it looked at, and so it is.
+        """
         from boto3.dynamodb.conditions import Attr
 
-        self._look_no_more(connection, run_id, (*_DUE, *_UNKNOWN), Attr("due").exists())
+        as_it_was = Attr("due_at").eq(item.due_at)
+        self._look_no_more(item.connection, item.run_id, (*_DUE, *_UNKNOWN), as_it_was)
 
     def look_again(self, item: RunItem, at: datetime) -> None:
         """Say when a run, of which nothing is new, is to be looked at again.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from runbell.errors import StoreUnavailableError
+from runbell.errors import StoreRefusedError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from boto3.dynamodb.conditions import ConditionBase
@@ -216,7 +216,7 @@ class Table:
         except ClientError as error:
             if _is_race(error.response):
                 return None
-            raise StoreUnavailableError(f"DynamoDB refused {operation}: {error}") from error
+            raise _refusal(error.response)(f"DynamoDB refused {operation}: {error}") from error
         except BotoCoreError as error:
             raise StoreUnavailableError(f"DynamoDB did not answer {operation}: {error}") from error
         return answer
@@ -234,6 +234,12 @@ class Table:
 
     def _item(self, item: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self._read(value) for name, value in item.items()}
+
+
+def _refusal(answer: Mapping[str, Any]) -> type[StoreUnavailableError]:
+    """Whether the same request could be taken another time."""
+    is_final = answer.get("Error", {}).get("Code") == "ValidationException"
+    return StoreRefusedError if is_final else StoreUnavailableError
 
 
 def _is_race(refusal: Mapping[str, Any]) -> bool:

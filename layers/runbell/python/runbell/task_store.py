@@ -6,14 +6,18 @@ How their runs have ended is saved with each run's end, by RunStore.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runbell.items import info_attributes, parse_task_item, task_key, watch_attributes
 from runbell.rules import Watch
 from runbell.run import timestamp
 from runbell.table import Table
-from runbell.tasks import TaskInfo, TaskItem
+from runbell.tasks import TaskInfo, TaskItem, expiry_of
+
+if TYPE_CHECKING:
+    from boto3.dynamodb.conditions import ConditionBase
 
 _DUE = ("due", "due_at")
 _WATCH = ("watch", "watched", "watched_since", "look_through")
@@ -97,32 +101,54 @@ class TaskStore:
             info: What Algolia says.
             due_at: When to look at the task; None leaves that as it is.
         """
+        from boto3.dynamodb.conditions import Attr
+
         put: dict[str, Any] = {
             "connection": task.connection,
             "task_id": task.task_id,
             "info": info_attributes(info),
         }
+        was_due_at = task.due_at
         if due_at is not None and not task.look_through:
-            put |= {"due": task.connection, "due_at": timestamp(due_at)}
-        keep: dict[str, Any] = {}
+            task = replace(task, due_at=timestamp(due_at))
+            put |= {"due": task.connection, "due_at": task.due_at}
         if task.watch is None:
-            keep["expires_at"] = int((self._now() + self._retention).timestamp())
-        self._table.update(task_key(task.connection, task.task_id), put=put, keep=keep)
+            put["expires_at"] = expiry_of(task, self._now(), self._retention)
+        watch, as_it_was = Attr("watch"), _as_it_was(was_due_at)
+        as_watched = watch.exists() if task.watch else watch.not_exists()
+        key = task_key(task.connection, task.task_id)
+        # A watch that was put meanwhile counts for more than names, which are asked for again.
+        self._table.update(key, put=put, condition=as_watched & as_it_was)
 
-    def look_again(self, task: TaskItem, at: datetime | None) -> None:
-        """Say when a task is to be looked at again; None for not by itself.
+    def look_again(
+        self, task: TaskItem, at: datetime | None, *, is_looked_through: bool = True
+    ) -> None:
+        """Say when a task is to be looked at again.
 
         A watch that was put since `task` was read wants it looked through, and so it is.
-        """
-        from boto3.dynamodb.conditions import Attr
 
-        due_at, key = Attr("due_at"), task_key(task.connection, task.task_id)
-        as_it_was = due_at.eq(task.due_at) if task.due_at else due_at.not_exists()
-        put = {"due": task.connection, "due_at": timestamp(at)} if at else {}
+        Args:
+            task: Which task.
+            at: When; None for not by itself.
+            is_looked_through: Whether its runs need not be listed then.
+        """
+        key = task_key(task.connection, task.task_id)
+        put: dict[str, Any] = {"due": task.connection, "due_at": timestamp(at)} if at else {}
+        if at and task.watch is None:
+            until = replace(task, due_at=timestamp(at))
+            put["expires_at"] = expiry_of(until, self._now(), self._retention)
         remove = () if at else _DUE
         self._table.update(
             key,
             put={"connection": task.connection, "task_id": task.task_id, **put},
-            remove=(*remove, "look_through"),
-            condition=as_it_was,
+            remove=(*remove, "look_through") if is_looked_through else remove,
+            condition=_as_it_was(task.due_at),
         )
+
+
+def _as_it_was(due_at: str | None) -> ConditionBase:
+    """That nobody has said since when the task is due; who puts a watch does."""
+    from boto3.dynamodb.conditions import Attr
+
+    attribute = Attr("due_at")
+    return attribute.eq(due_at) if due_at else attribute.not_exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
@@ -96,9 +96,10 @@ class Story:
     def with_end(self, end: End) -> Story:
         """The story with one more end; the same story if it adds nothing.
 
-        An end from before the oldest one that is kept comes too late to be told in order.
+        Only successes and failures add to it. An end from before the oldest one that is kept comes
+        too late to be told in order.
         """
-        if end in self.ends:
+        if end in self.ends or end.outcome not in {Outcome.SUCCESS, Outcome.FAILURE}:
             return self
         others = [each for each in self.ends if each.run_id != end.run_id]
         if len(others) >= ENDS_KEPT and end.order < others[0].order:
@@ -130,8 +131,7 @@ class Story:
 
     def is_latest(self, run_id: str) -> bool:
         """Whether no other run has succeeded or failed since this one did."""
-        told = [end for end in self.ends if end.outcome in {Outcome.SUCCESS, Outcome.FAILURE}]
-        return bool(told) and told[-1].run_id == run_id
+        return bool(self.ends) and self.ends[-1].run_id == run_id
 
     @property
     def typical(self) -> timedelta | None:
@@ -183,6 +183,16 @@ class TaskInfo:
     next_run: str | None = None
     critical_threshold: int | None = None
 
+    def with_timetable_of(self, other: TaskInfo) -> TaskInfo:
+        """The same, with what another reading said of when the task runs."""
+        return replace(
+            self,
+            cron=other.cron,
+            enabled=other.enabled,
+            last_run=other.last_run,
+            next_run=other.next_run,
+        )
+
     @property
     def threshold(self) -> int:
         """After how many failures in a row Algolia switches the task off."""
@@ -203,6 +213,15 @@ class TaskItem:
     look_through: bool = False
     """Whether its runs are still to be listed, because its watch is new or has changed."""
     due_at: str | None = None
+
+
+def expiry_of(task: TaskItem, now: datetime, retention: timedelta) -> int:
+    """When the item of a task that nobody watches may go, in seconds since 1970.
+
+    A task that is to be looked at some day is remembered until after that.
+    """
+    due_at = instant(task.due_at)
+    return int((max(now, due_at or now) + retention).timestamp())
 
 
 def story_attributes(story: Story) -> dict[str, Any]:

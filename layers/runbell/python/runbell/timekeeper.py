@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from runbell.algolia import ListPage
 from runbell.checker import Checker
 from runbell.deadline import Deadline
-from runbell.errors import AlgoliaError, MalformedRunError, RunNotFoundError
+from runbell.discovery import Discovery
+from runbell.errors import AlgoliaError, OutOfTimeError, RunNotFoundError
 from runbell.items import HistoryEntry, Missed
-from runbell.observability import logger, told
+from runbell.observability import logger
 from runbell.rules import Kind, announce
-from runbell.run import Run, parse_run, timestamp
+from runbell.run import Run, timestamp
 from runbell.store import RunStore
 from runbell.task_store import TaskStore
 from runbell.tasks import TaskInfo, TaskItem
 from runbell.timetable import is_answered_by, is_still_expected, overdue_at
-
-WINDOW = timedelta(days=7)
-"""How far back runs are listed; the vendor's own default."""
 
 NEXT_LOOK = timedelta(hours=1)
 """After which a task, whose next run is missing, is looked at again."""
@@ -29,9 +26,6 @@ AFTER_A_FAILURE = timedelta(minutes=5)
 
 ATTEMPTS = 2
 """Requests for what a task is, before the next tick tries again."""
-
-PAGES = 100
-"""Pages of a task's runs that are read at the most."""
 
 
 class Timekeeper:
@@ -56,6 +50,7 @@ class Timekeeper:
         self._connection = checker.connection.name
         self._store = store
         self._tasks = tasks
+        self._discovery = Discovery(checker.client, now=now)
         self._now = now
 
     def look(self, task_id: str, deadline: Deadline) -> int:
@@ -65,21 +60,32 @@ class Timekeeper:
             How many changes of its runs there were, a missing run included.
 
         Raises:
-            AlgoliaError, OutOfTimeError, StoreUnavailableError, LostRaceError, ConfigurationError:
-                It stays due.
+            AlgoliaError: It is looked at again in a while.
+            OutOfTimeError, StoreUnavailableError, LostRaceError, ConfigurationError: It stays due.
         """
         task = self._tasks.get(self._connection, task_id)
         if not (self._checker.connection.watches_all or task.watch):
             self._tasks.look_again(task, None)
             return 0
-        changed = self._look_through(task, deadline) if task.look_through else 0
+        try:
+            changed = self._look_through(task, deadline) if task.look_through else 0
+        except AlgoliaError:
+            after = self._now() + AFTER_A_FAILURE
+            self._tasks.look_again(task, after, is_looked_through=False)
+            raise
         return changed + self._look_for_the_next(task, deadline)
 
     def _look_through(self, task: TaskItem, deadline: Deadline) -> int:
-        """Look at all runs of a task, the oldest first."""
+        """Look at the runs of a task, the oldest first; those that are over and known are left."""
+        runs = list(reversed(list(self._runs_of(task, deadline))))
+        known = self._store.glance(self._connection, runs, with_tasks=False).snapshots
         changed = 0
-        for run in reversed(list(self._runs_of(task, deadline))):
-            check = self._checker.observe(run, is_due=True)
+        for run in runs:
+            if run.is_terminal and known.get(run.run_id) == run:
+                continue
+            if not deadline.remaining():
+                raise OutOfTimeError("the next tick goes on with the runs of a task")
+            check = self._checker.observe(run, deadline, is_due=True)
             changed += check.change is not None
         return changed
 
@@ -151,23 +157,5 @@ class Timekeeper:
 
     def _runs_of(self, task: TaskItem, deadline: Deadline) -> Iterator[Run]:
         """Read a task's runs, the one created last first."""
-        start = timestamp(self._now() - WINDOW)
-        for number in range(1, PAGES + 1):
-            page: ListPage = self._checker.client.list_runs(
-                deadline,
-                page=number,
-                sort="createdAt",
-                order="desc",
-                start=start,
-                task_id=task.task_id,
-            )
-            for document in page.items:
-                try:
-                    run = parse_run(document)
-                except MalformedRunError as error:
-                    logger.error("a run can't be read", extra=told(error))
-                    continue
-                if run.task_id == task.task_id:
-                    yield run
-            if not page.has_more:
-                return
+        runs = self._discovery.runs(deadline, task_id=task.task_id)
+        return (run for run in runs if run.task_id == task.task_id)

@@ -13,9 +13,10 @@ from typing import TypeVar
 from runbell.checker import Check, Checker
 from runbell.connections import Connection, ConnectionStore, Scan
 from runbell.deadline import Deadline
-from runbell.discovery import Discovery, Row, Settled, front_after, in_batches
+from runbell.discovery import Discovery, Finding, Row, Settled, front_after, in_batches
 from runbell.errors import (
     AlgoliaCredentialError,
+    AlgoliaError,
     ConfigurationError,
     MalformedRunError,
     OutOfTimeError,
@@ -23,7 +24,7 @@ from runbell.errors import (
     RunNotFoundError,
 )
 from runbell.observability import logger, told
-from runbell.run import Run, instant, parse_run, timestamp
+from runbell.run import Run, Status, instant, parse_run, timestamp
 from runbell.store import RunStore
 from runbell.sweeper import Sweeper
 from runbell.table import Table
@@ -34,6 +35,9 @@ AT_ONCE = 8
 
 ROWS_AT_ONCE = 400
 """Rows of the list that are worked off before the next ones are begun."""
+
+FEW = 3
+"""Due runs that are fetched one by one; more of them are first looked for in a list."""
 
 MANY = 100
 """Rows of which those that show nothing new are left aside, a hundred at a time, before each of
@@ -47,6 +51,9 @@ FULL_LOOK = 0.5
 
 MOST_AGAIN = 100
 """Runs whose look has failed that the next tick is told to look at; for more it looks at all."""
+
+AFTER_A_FAILURE = timedelta(minutes=5)
+"""After which a run that Algolia refuses to show is asked for again."""
 
 UNKNOWN_FOR = timedelta(hours=1)
 """How long a watched run may be unknown to Algolia before it is looked at no more."""
@@ -162,7 +169,8 @@ class Watcher:
         calls = self._table.calls_made
         work = _Work(Counter(enqueued=self._sweeper.sweep(deadline)))
         before = self._connections.get(self._name)
-        connection = _with_mode(before, self._now())
+        application = self._open_checker(before).client.application
+        connection = _begun(before, application, self._now())
         checker = self._open_checker(connection)
         requests = checker.client.requests_made
         if run_ids is None:
@@ -183,34 +191,67 @@ class Watcher:
 
     def _look_at_all(self, scan: Scan, checker: Checker, deadline: Deadline, work: _Work) -> Scan:
         """Look at the list, at what is due, and now and then at all runs; tells how far it came."""
-        time = deadline.remaining()
         discovery = Discovery(checker.client, now=self._now)
         due = [*self._store.due(self._name), *(("run", run_id) for run_id in scan.again)]
+        time = deadline.remaining()
         seen: set[str] = set()
         try:
             finding = discovery.look(scan, deadline, Deadline(time * LISTING))
         except (AlgoliaCredentialError, ConfigurationError):
             raise  # nothing can be looked at, and people must hear of it
         except RunbellError as error:
-            # What was read until then is left too: the ends of a task are told in their order.
             logger.error("the list of runs can't be read", extra=told(error))
             work.tally["failed"] += 1
             if error.retryable:  # Algolia is away or asks for less: nothing more is asked of it
                 return scan
         else:
-            rows: Sequence[Row] = finding.rows
-            if len(rows) > MANY:  # such as after a day's outage, or when the front was lost
-                rows = self._worth_a_look(checker, rows)
-            done = self._work_off(checker, rows, deadline, seen)
-            work.add(done)
-            scan = replace(scan, front=front_after(scan, finding, done.left))
-            if finding.is_all and not done.left and discovery.is_full_look_due(scan):
-                scan = discovery.with_full_look(scan)
-            elif not finding.is_whole:
-                scan = replace(scan, full_at=None)  # what is behind is the full look's to find
-        done = self._look_at_due(checker, due, seen, deadline)
+            scan = self._look_at_head(scan, finding, discovery, checker, deadline, seen, work)
+        done = self._look_at_due(discovery, checker, due, seen, deadline)
         done.failed = [name for name in done.failed if name in scan.again]  # the others stay due
         work.add(done)
+        if discovery.is_full_look_due(scan):
+            scan = self._look_at_the_rest(scan, discovery, checker, deadline, time, seen, work)
+        return _with_failures(scan, work.failed)
+
+    def _look_at_head(
+        self,
+        scan: Scan,
+        finding: Finding,
+        discovery: Discovery,
+        checker: Checker,
+        deadline: Deadline,
+        seen: set[str],
+        work: _Work,
+    ) -> Scan:
+        """Work off what was found at the head of the list."""
+        rows: Sequence[Row] = finding.rows
+        if len(rows) > MANY:  # such as after a day's outage, or when the front was lost
+            rows = self._worth_a_look(checker, rows)
+        done = self._work_off(checker, rows, deadline, seen)
+        work.add(done)
+        if finding.failure is not None:
+            # Nothing is remembered: the next tick comes by here again on its way to the rest.
+            logger.error("the list of runs can't be read", extra=told(finding.failure))
+            work.tally["failed"] += 1
+            return scan
+        scan = replace(scan, front=front_after(scan, finding, done.left))
+        if not finding.is_whole:
+            return scan.from_the_start()  # what is behind is the full look's to find
+        if finding.is_all and not done.left and discovery.is_full_look_due(scan):
+            return discovery.with_full_look(scan)
+        return scan
+
+    def _look_at_the_rest(
+        self,
+        scan: Scan,
+        discovery: Discovery,
+        checker: Checker,
+        deadline: Deadline,
+        time: float,
+        seen: set[str],
+        work: _Work,
+    ) -> Scan:
+        """Go on with the look at all runs, page by page, as long as there is time."""
         while discovery.is_full_look_due(scan) and deadline.remaining() > time * FULL_LOOK:
             try:
                 page, after = discovery.page_of_all(scan, deadline)
@@ -220,11 +261,12 @@ class Watcher:
                 break
             done = self._work_off(checker, self._worth_a_look(checker, page), deadline, seen)
             work.add(done)
-            if done.left or done.failed:
+            if done.left:
                 break
-            self._settled.add(row.digest for row in page)
+            if not done.failed:
+                self._settled.add(row.digest for row in page)
             scan = after
-        return _with_failures(scan, work.failed)
+        return scan
 
     def _work_off(
         self, checker: Checker, rows: Sequence[Row], deadline: Deadline, seen: set[str]
@@ -265,13 +307,14 @@ class Watcher:
                 continue
 
             def observe(_: str, run: Run = run) -> Check:
-                return checker.observe(run)
+                return checker.observe(run, deadline)
 
             work.add(self._try(observe, run.run_id, deadline=deadline))
         return work
 
     def _look_at_due(
         self,
+        discovery: Discovery,
         checker: Checker,
         due: Sequence[tuple[str, str]],
         seen: set[str],
@@ -281,11 +324,32 @@ class Watcher:
         keeper = self._open_timekeeper(checker)
         runs = {name for kind, name in due if kind == "run"} - seen
         tasks = {name for kind, name in due if kind == "task"}
-        look = partial(checker.look, deadline=deadline)
-        work = _side_by_side(partial(self._try, look, deadline=deadline), sorted(runs))
-        of_task = partial(keeper.look, deadline=deadline)
-        work.add(_side_by_side(partial(self._try, of_task, deadline=deadline), sorted(tasks)))
+        work = _Work()
+        if len(runs) > FEW:
+            shown = self._shown_as_active(discovery, runs, deadline)
+            runs -= shown.keys()
+
+            def observe(run_id: str) -> Check:
+                return checker.observe(shown[run_id], deadline, is_due=True)
+
+            work.add(_side_by_side(partial(self._try, observe, deadline=deadline), sorted(shown)))
+        look = partial(self._try, partial(checker.look, deadline=deadline), deadline=deadline)
+        work.add(_side_by_side(look, sorted(runs)))
+        of_task = partial(self._try, partial(keeper.look, deadline=deadline), deadline=deadline)
+        work.add(_side_by_side(of_task, sorted(tasks)))
         return work
+
+    def _shown_as_active(
+        self, discovery: Discovery, runs: set[str], deadline: Deadline
+    ) -> dict[str, Run]:
+        """Find runs in the list of those that have not ended, a hundred a request."""
+        active = f"{Status.CREATED},{Status.STARTED}"
+        try:
+            listed = discovery.runs(deadline, status=active)
+            return {run.run_id: run for run in listed if run.run_id in runs}
+        except AlgoliaError as error:
+            logger.warning("the list of active runs can't be read", extra=told(error))
+            return {}
 
     def _worth_a_look(self, checker: Checker, rows: Sequence[Row]) -> list[Row]:
         """Leave aside the rows of which nothing is new, or nobody wants to hear."""
@@ -325,12 +389,14 @@ class Watcher:
             logger.error("a run can't be looked at", extra={"run_id": name, **told(error)})
             refused = isinstance(error, AlgoliaCredentialError)
             may_succeed = error.retryable or refused
+            if not may_succeed:
+                self._put_off(name)
             return _Work(Counter(failed=1, refused=int(refused)), [name] if may_succeed else [])
         except Exception as error:  # noqa: BLE001 (logged: one run must not stop the others)
             logger.exception("a run fails unforeseen", extra={"run_id": name, **told(error)})
             return _Work(Counter(failed=1), [name])
         if isinstance(found, int):
-            return _Work(Counter(checked=1, changed=found))
+            return _Work(Counter(changed=found))
         return _Work(
             Counter(
                 checked=1,
@@ -340,6 +406,12 @@ class Watcher:
             )
         )
 
+    def _put_off(self, run_id: str) -> None:
+        """Leave a run, at which nothing can be seen, alone for a while if it is due."""
+        item = self._store.get(self._name, run_id)
+        if item.is_active and not item.unknown_since:
+            self._store.look_again(item, self._now() + AFTER_A_FAILURE)
+
     def _look_or_retire(self, look: Callable[[str], Check | int], run_id: str) -> Check | int:
         """Look at a run; one that Algolia has not known for long is looked at no more."""
         try:
@@ -348,9 +420,9 @@ class Watcher:
             item = self._store.note_unknown(self._name, run_id)
             since = instant(item.unknown_since) if item else None
             is_watched = item is not None and item.watch is not None
-            if since and (not is_watched or self._now() - since > UNKNOWN_FOR):
-                self._store.retire(self._name, run_id)
-                logger.error("a run is unknown for long, its watch ends", extra={"run_id": run_id})
+            if item and since and (not is_watched or self._now() - since > UNKNOWN_FOR):
+                self._store.retire(item)
+                logger.error("a run is unknown, and looked at no more", extra={"run_id": run_id})
             raise
 
 
@@ -363,16 +435,21 @@ def _side_by_side(look: Callable[[T], _Work], things: Sequence[T]) -> _Work:
     return work
 
 
-def _with_mode(connection: Connection, now: datetime) -> Connection:
-    """Remember since when all runs are watched, or that they no longer are.
+def _begun(connection: Connection, application: str, now: datetime) -> Connection:
+    """Remember whose runs are looked at, and since when all are watched or that only some are.
 
-    What was left aside while only some were has to be looked through then.
+    Runs that were over when people began to care are told to nobody. So with another application
+    than before everything begins anew; and what was left aside while only some runs were watched
+    has to be looked through once all are.
     """
     scan = connection.scan
+    if scan.application not in {None, application}:
+        scan = Scan()
+    scan = replace(scan, application=application)
     if not connection.watches_all:
         scan = replace(scan, all_since=None)
     elif scan.all_since is None:
-        scan = replace(scan, all_since=timestamp(now), front=(), full_at=None)
+        scan = replace(scan, all_since=timestamp(now), front=()).from_the_start()
     return replace(connection, scan=scan)
 
 
@@ -380,5 +457,5 @@ def _with_failures(scan: Scan, failed: Sequence[str]) -> Scan:
     """Have the next tick look at the runs whose look has failed."""
     again = tuple(sorted(set(failed)))
     if len(again) > MOST_AGAIN:
-        return replace(scan, again=(), full_at=None, full_from=None, full_page=0)
+        return replace(scan, again=()).from_the_start()
     return replace(scan, again=again)

@@ -21,12 +21,13 @@ def read_wishes(body: Mapping[str, Any], where: str = "body") -> Watch:
         RequestError: `mutedUntil` is no moment that there is.
     """
     notify_on, mentions = body.get("notifyOn"), body.get("mentions")
+    minutes = body.get("stalledAfterMinutes")
     return Watch(
         channel=body.get("channel"),
         notify_on=None if notify_on is None else frozenset(notify_on),
         mentions=None if mentions is None else tuple(mentions),
         muted_until=_moment(body.get("mutedUntil"), f"{where}.mutedUntil"),
-        stalled_after=body.get("stalledAfterMinutes"),
+        stalled_after=None if minutes is None else int(minutes),  # 15.0 is a whole number too
     )
 
 
