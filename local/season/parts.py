@@ -11,15 +11,15 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, cast
 
-import yaml
 from boto3.dynamodb.types import TypeDeserializer
 from requests import Session
 from requests.adapters import HTTPAdapter
 
 from local.algolia import AlgoliaStandIn
-from local.aws import ROOT, LocalAws
+from local.aws import LocalAws
 from local.season.delivery import PromptQueue, RecordingSlack
 from local.season.dynamodb import QuickDynamoDB
+from local.table import new_table
 from runbell.algolia import IngestionClient
 from runbell.background import Background
 from runbell.checker import Checker
@@ -72,7 +72,7 @@ def runbell(
     disturbance: Random | None,
 ) -> Iterator[Runbell]:
     """Put Runbell together over a new table, to watch all runs and to tell everything."""
-    dynamodb, name = QuickDynamoDB(aws.url), new_table(aws)
+    dynamodb, name = QuickDynamoDB(aws.url), new_table(aws.client("dynamodb"))
     table = Table(cast("DynamoDBClient", dynamodb), name)
     store = RunStore(table, retention=RETENTION, now=now)
     tasks = TaskStore(table, retention=RETENTION, now=now)
@@ -104,23 +104,6 @@ def runbell(
 
         yield Runbell(watcher, slack, queue, lambda: _items(aws, name))
         dynamodb.close()
-
-
-def new_table(aws: LocalAws) -> str:
-    """Make a table as the template describes it."""
-    text = (ROOT / "template.yaml").read_text("utf-8")
-    wanted = yaml.load(text, _ShortForms)["Resources"]["Table"]["Properties"]
-    names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-    name = f"runbell-{uuid.uuid4().hex}"
-    aws.client("dynamodb").create_table(TableName=name, **{each: wanted[each] for each in names})
-    return name
-
-
-class _ShortForms(yaml.SafeLoader):
-    """Reads a template's short forms such as !Ref, which a table's description has none of."""
-
-
-_ShortForms.add_multi_constructor("!", lambda *_: None)
 
 
 def _items(aws: LocalAws, table: str) -> list[RunItem]:

@@ -159,7 +159,6 @@ def test_a_season_is_told_the_same_when_ticks_are_lost_doubled_and_overlap(
     assert_told_right(aws, seed, tasks=tasks, disturbed=True)
 
 
-@pytest.mark.xfail(reason="a timetable that is read anew puts the run out of mind that is awaited")
 def test_a_run_stays_awaited_though_its_task_is_read_anew_after_a_day(aws: LocalAws) -> None:
     day = 24 * 60
     planned = BEGIN + (day + 30) * MINUTE

@@ -229,6 +229,7 @@ def test_a_bad_body_is_refused_at_its_place(body: object, where: str, problem: s
         ({}, "body", "must contain ['tasks'] properties"),
         ({"tasks": None}, "body.tasks", "must be object"),
         ({"tasks": {"a b": {}}}, "body.tasks", "must not contain {'a b'} properties"),
+        ({"tasks": {"a\n": {}}}, "body.tasks", "must be named by"),
         ({"tasks": {"": {}}}, "body.tasks", "must not contain {''} properties"),
         ({"tasks": {"x" * 129: {}}}, "body.tasks", "must not contain"),
         ({"tasks": {"t": None}}, "body.tasks.t", "must be object"),

@@ -82,7 +82,8 @@ class TestTheOrderOfEnds:
         for seen in permutations(ends):
             story = story_of(seen)
             for number, each in enumerate(ends):
-                assert story.streak_before(each.run_id) == told_in_order(ends[:number])
+                if each.outcome is not None:
+                    assert story.streak_before(each.run_id) == told_in_order(ends[:number])
             assert story.streak_before("nobody's") == story.streak
 
     def test_an_end_that_is_known_leaves_the_very_same_story(self) -> None:
@@ -114,6 +115,12 @@ class TestTheOrderOfEnds:
         assert not story.is_latest("run-3")
         assert not Story().is_latest("run-1")
 
+    def test_a_run_that_neither_succeeded_nor_failed_pushes_no_other_out(self) -> None:
+        told = [end(number, "success", 60) for number in range(3)]
+        story = story_of([*told, *(end(number, None) for number in range(3, 90))])
+        assert story == story_of(told)
+        assert story.typical == timedelta(seconds=60)
+
 
 class TestTheHorizon:
     def test_a_streak_that_is_longer_than_the_ends_kept_is_counted_on(self) -> None:
@@ -143,7 +150,7 @@ class TestTheHorizon:
             [
                 end(1, "success"),
                 end(0, "success"),
-                *(end(each, None) for each in range(2, 3 * ENDS_KEPT)),
+                *(end(each, "failure") for each in range(2, 3 * ENDS_KEPT)),
             ]
         )
         assert story.last_success == at(1)
@@ -212,15 +219,16 @@ class TestAnEndOfARun:
         assert End.of(run) == End(run.run_id, ended_at, None, None)
 
     def test_a_run_adds_its_end_and_when_it_was_created(self, make_run: MakeRun) -> None:
-        later = make_run(status="finished", runID="b", createdAt="2026-01-31T10:30:00Z")
-        earlier = make_run(status="finished", runID="a", createdAt="2026-01-31T10:30:00+02:00")
+        ended = {"status": "finished", "outcome": "failure"}
+        later = make_run(**ended, runID="b", createdAt="2026-01-31T10:30:00Z")
+        earlier = make_run(**ended, runID="a", createdAt="2026-01-31T10:30:00+02:00")
         story = Story().with_run(later).with_run(earlier)
         assert [each.run_id for each in story.ends] == ["a", "b"]
         assert story.last_created == "2026-01-31T10:30:00.000Z"
         assert story.with_run(later) is story
 
     def test_a_run_without_a_sensible_creation_adds_its_end(self, make_run: MakeRun) -> None:
-        story = Story().with_run(make_run(status="finished", createdAt="soon"))
+        story = Story().with_run(make_run(status="finished", outcome="success", createdAt="soon"))
         assert len(story.ends) == 1
         assert story.last_created is None
 
@@ -243,7 +251,8 @@ def test_whatever_is_seen_the_story_is_that_of_the_ends_that_came_in_time(
     counted: list[End] = []
     for number, each in enumerate(seen):
         latest = sorted(counted, key=lambda one: one.order)[-ENDS_KEPT:]
-        if len(latest) < ENDS_KEPT or each.order > latest[0].order:
+        is_in_time = len(latest) < ENDS_KEPT or each.order > latest[0].order
+        if each.outcome in {"success", "failure"} and is_in_time:
             counted.append(each)
         story = story.with_end(each).with_end(seen[number // 2])  # one is seen again
         assert story.streak == told_in_order(counted)
