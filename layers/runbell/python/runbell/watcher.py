@@ -236,7 +236,9 @@ class Watcher:
             return scan
         scan = replace(scan, front=front_after(scan, finding, done.left))
         if not finding.is_whole:
-            return scan.from_the_start()  # what is behind is the full look's to find
+            # What is behind is the full look's to find. One that was begun for that goes on, or it
+            # would never end while each tick comes to the end of its time.
+            return scan if scan.full_at is None else scan.from_the_start()
         if finding.is_all and not done.left and discovery.is_full_look_due(scan):
             return discovery.with_full_look(scan)
         return scan
