@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from runbell import assembly
 from runbell.deadline import Deadline
-from runbell.observability import logger
+from runbell.errors import RunbellError
+from runbell.observability import logger, told
 from runbell.tick import parse_tick
 
 if TYPE_CHECKING:
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Look at the runs that the event names, or find those that changed; answer with the counts."""
     request = parse_tick(event)
-    watcher = assembly.watcher(request.connection)
-    report = watcher.tick(Deadline.of(context), request.run_ids)
+    logger.append_keys(connection=request.connection)
+    try:
+        watcher = assembly.watcher(request.connection)
+        report = watcher.tick(Deadline.of(context), request.run_ids)
+    except RunbellError as error:
+        logger.error("a tick has failed", extra=told(error))
+        raise
     logger.info("tick", extra=report.as_dict())
     return report.as_dict()

@@ -164,3 +164,28 @@ def test_a_run_that_is_missing_is_posted(can_edit: bool) -> None:
     slack = Channel(can_edit=can_edit)
     assert deliver(item, slack) == [("post", True)]
     assert "A run is missing" in slack.said[0][1].text
+
+
+@pytest.mark.parametrize("kind", [Kind.RESUMED, Kind.SUCCEEDED, Kind.SKIPPED])
+def test_what_becomes_of_a_stalled_run_is_seen_and_mentions_nobody(
+    kind: str, item: Callable[..., RunItem]
+) -> None:
+    """Or the alarm would stand there alone."""
+    told = deliver(item("started", Kind.STALLED, kind, told=2, ts="1.0"), Channel())
+    assert told == [("edit", False), ("reply", False)]
+
+
+def test_what_comes_after_the_end_of_a_standstill_is_quiet_again(
+    item: Callable[..., RunItem],
+) -> None:
+    kinds = ("started", Kind.STALLED, Kind.RESUMED, Kind.SUCCEEDED)
+    assert deliver(item(*kinds, told=3, ts="1.0"), Channel()) == [("edit", False)]
+
+
+def test_a_run_of_a_further_connection_says_whose_it_is(item: Callable[..., RunItem]) -> None:
+    elsewhere = replace(item("started"), connection="outlet")
+    slack = Channel()
+    deliver(elsewhere, slack)
+    message = slack.said[0][1]
+    assert "Connection `outlet`" in message.blocks[-1]["elements"][0]["text"]
+    assert "(outlet, task " in message.text

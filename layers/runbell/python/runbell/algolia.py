@@ -109,6 +109,10 @@ class IngestionClient:
         credentials = self._secret.get()
         return f"{credentials.app_id} {credentials.region}"
 
+    def check(self, deadline: Deadline) -> None:
+        """See, with one request, whether Algolia takes the credentials; raises as get_run does."""
+        _page("runs", self._get("/1/runs?itemsPerPage=1", deadline, attempts=1), 1)
+
     def get_run(self, run_id: str, deadline: Deadline) -> Run:
         """Fetch a run (the vendor's getRun).
 

@@ -122,12 +122,18 @@ def _checker(connection: Connection) -> Checker:
 
 @cache
 def _ingestion(secret_id: str, called: str = "ALGOLIA") -> tuple[IngestionClient, Background]:
-    """The way into Algolia that a secret opens."""
+    """The way into Algolia that a secret opens, and what is known of its tasks."""
+    from runbell.background import Background
+
+    client = _client_of_algolia(secret_id, called)
+    return client, Background(client, tasks())
+
+
+def _client_of_algolia(secret_id: str, called: str) -> IngestionClient:
     from requests import Session
     from requests.adapters import HTTPAdapter
 
     from runbell.algolia import IngestionClient
-    from runbell.background import Background
     from runbell.secrets import Secret, parse_algolia
     from runbell.watcher import AT_ONCE
 
@@ -136,8 +142,7 @@ def _ingestion(secret_id: str, called: str = "ALGOLIA") -> tuple[IngestionClient
     session.mount("http://", HTTPAdapter(pool_maxsize=AT_ONCE))
     parse = partial(parse_algolia, name=called)
     secret = Secret(_client("secretsmanager"), secret_id, parse)
-    client = IngestionClient(secret, session, base_url=settings().algolia_base_url)
-    return client, Background(client, tasks())
+    return IngestionClient(secret, session, base_url=settings().algolia_base_url)
 
 
 @cache
@@ -208,7 +213,12 @@ def schedules() -> Schedules:
 
 
 def check_connection_secret(name: str) -> None:
-    """Read the secret of a connection as it is this moment; raises if it is no good."""
-    from runbell.secrets import Secret, parse_algolia
+    """Read the secret of a connection as it is this moment, and see whether Algolia takes it.
 
-    Secret(_client("secretsmanager"), name, partial(parse_algolia, name=name)).get()
+    Raises:
+        ConfigurationError, SecretUnavailableError: It can't be read, or is not what it should be.
+        AlgoliaError: Algolia did not answer with a list of runs.
+    """
+    from runbell.deadline import Deadline
+
+    _client_of_algolia(name, name).check(Deadline(10))

@@ -124,12 +124,16 @@ class Background:
                 events += page.items
                 if not page.has_more:
                     break
-            return group_errors(events, page.total) if events and page else None
         except RunNotFoundError:
             return None
         except Exception as error:  # noqa: BLE001 (logged: an announcement goes out without it)
             self._rest(EVENTS, error)
-            return group_errors(events) if events else None
+            page = None
+        try:
+            return group_errors(events, page.total if page else None) if events else None
+        except Exception as error:  # noqa: BLE001 (logged: as above)
+            logger.warning("a run's events make no sense", extra=told(error))
+            return None
 
     def _names_of(self, task: Mapping[str, Any], deadline: Deadline, attempts: int) -> Names:
         source_id, destination_id = task.get("sourceID"), task.get("destinationID")

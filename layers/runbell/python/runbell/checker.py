@@ -230,9 +230,11 @@ class Checker:
         """The state of a run that nobody was told of, now that somebody asks for this very run."""
         if not item.history or any(entry.announced for entry in item.history):
             return None
-        kind = Kind(item.history[-1].kind)
+        latest = item.history[-1]
+        kind = Kind(latest.kind)
         wanted = announce(kind, self.routing_of(task, item), self._now())
-        return _News(kind) if wanted else None
+        standstill = Standstill(latest.standstill) if latest.standstill else None
+        return _News(kind, standstill) if wanted else None
 
     def _tidy(
         self, item: RunItem, known: Run, task: TaskItem, *, is_due: bool, cares: bool
@@ -274,6 +276,7 @@ class Checker:
                 watches_time = cares and Kind.STALLED in routing.notify_on
                 info = extras.info(task, watches_time=watches_time)
                 names = info.names if info else None
+                task = replace(task, info=info)
                 errors = extras.errors(run) if news.kind in WANTS_ERRORS else None
                 threshold = info.threshold if info and entry.streak else None
                 entry = replace(entry, errors=errors, threshold=threshold)

@@ -22,7 +22,7 @@ from runbell.observability import logger
 from runbell.outbox import DeadLetters, Wake, group_of
 from runbell.slack import messages
 from runbell.slack.access import SlackAccess
-from runbell.slack.messages import MUST_BE_SEEN, Message
+from runbell.slack.messages import Message
 from runbell.slack.messenger import Messenger, Place
 from runbell.store import RunStore
 
@@ -124,7 +124,7 @@ class Notifier:
             _log_plain(item, error)
             slack.edit(place, messages.plain(message))
         for entry in _untold(item):
-            if entry.kind in MUST_BE_SEEN:
+            if messages.must_be_seen(item, entry):
                 _leave_time(deadline)
                 reply = messages.change_message(item, entry, is_reply=True)
                 _post(slack, item, reply, thread=delivery.ts)

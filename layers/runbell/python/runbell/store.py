@@ -344,7 +344,8 @@ class RunStore:
 
         due_at, key = Attr("due_at"), run_key(item.connection, item.run_id)
         as_it_was = due_at.eq(item.due_at) if item.due_at else due_at.not_exists()
-        no_look_since = Attr("version").eq(item.version)
+        version = Attr("version")
+        no_look_since = version.eq(item.version) if item.version else version.not_exists()
         self._table.update(
             key,
             put={"due": item.connection, "due_at": timestamp(at)},

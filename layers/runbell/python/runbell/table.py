@@ -238,7 +238,10 @@ class Table:
 
 def _refusal(answer: Mapping[str, Any]) -> type[StoreUnavailableError]:
     """Whether the same request could be taken another time."""
+    reasons = {each.get("Code") for each in answer.get("CancellationReasons", ())}
     is_final = answer.get("Error", {}).get("Code") == "ValidationException"
+    # So does a transaction say that one of its items is too large.
+    is_final = is_final or "ValidationError" in reasons
     return StoreRefusedError if is_final else StoreUnavailableError
 
 

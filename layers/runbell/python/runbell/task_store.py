@@ -84,7 +84,7 @@ class TaskStore:
         from boto3.dynamodb.conditions import Attr
 
         is_watched = Attr("watch").exists()
-        expiry = int((self._now() + self._retention).timestamp())
+        expiry = expiry_of(self.get(connection, task_id), self._now(), self._retention)
         saved = self._table.update(
             task_key(connection, task_id),
             put={"expires_at": expiry},

@@ -23,6 +23,9 @@ USUAL_THRESHOLD = 5
 POSSIBLE_THRESHOLDS = range(1, 11)
 """What a task's policies may say instead."""
 
+NEVER = 9000
+"""A year that stands for none: what follows from it could not be reckoned with."""
+
 LONGEST_NAME = 300
 """Characters of a name that are kept."""
 
@@ -218,10 +221,12 @@ class TaskItem:
 def expiry_of(task: TaskItem, now: datetime, retention: timedelta) -> int:
     """When the item of a task that nobody watches may go, in seconds since 1970.
 
-    A task that is to be looked at some day is remembered until after that.
+    A task that is to be looked at some day is remembered until after that, and so is one that is
+    to run.
     """
-    due_at = instant(task.due_at)
-    return int((max(now, due_at or now) + retention).timestamp())
+    moments = [instant(task.due_at), instant(task.info.next_run) if task.info else None]
+    latest = max([now, *(moment for moment in moments if moment)])
+    return int((latest + retention).timestamp())
 
 
 def story_attributes(story: Story) -> dict[str, Any]:
@@ -269,7 +274,7 @@ def read_task(document: Mapping[str, Any], names: Names, read_at: str) -> TaskIn
 
 def _moment(document: Mapping[str, Any], name: str) -> str | None:
     moment = instant(name_in(document, name))
-    return timestamp(moment) if moment else None
+    return timestamp(moment) if moment and moment.year < NEVER else None
 
 
 def name_in(document: object, name: str) -> str | None:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from runbell.checker import Checker
 from runbell.deadline import Deadline
 from runbell.discovery import Discovery
-from runbell.errors import AlgoliaError, OutOfTimeError, RunNotFoundError
+from runbell.errors import AlgoliaError, OutOfTimeError, RunNotFoundError, StoreRefusedError
 from runbell.items import HistoryEntry, Missed
-from runbell.observability import logger
+from runbell.observability import logger, told
 from runbell.rules import Kind, announce
 from runbell.run import Run, timestamp
 from runbell.store import RunStore
@@ -85,24 +85,28 @@ class Timekeeper:
                 continue
             if not deadline.remaining():
                 raise OutOfTimeError("the next tick goes on with the runs of a task")
-            check = self._checker.observe(run, deadline, is_due=True)
+            try:
+                check = self._checker.observe(run, deadline, is_due=True)
+            except StoreRefusedError as error:  # and would refuse it again: the others are not it
+                logger.error("a run can't be saved", extra={"run_id": run.run_id, **told(error)})
+                continue
             changed += check.change is not None
         return changed
 
     def _look_for_the_next(self, task: TaskItem, deadline: Deadline) -> int:
         """See whether the run was created that the task's timetable promised."""
         wants_to_know = Kind.STALLED in self._checker.routing_of(task).notify_on
+        info: TaskInfo | None = None
         try:
             info = self._checker.background.ask(task, deadline, attempts=ATTEMPTS)
-        except RunNotFoundError:  # the task was deleted
-            self._tasks.look_again(task, None)
-            return 0
-        except AlgoliaError:
+            is_missing = wants_to_know and self._is_missing(task, info, deadline)
+        except AlgoliaError as error:
+            if info is None and isinstance(error, RunNotFoundError):  # the task was deleted
+                self._tasks.look_again(task, None)
+                return 0
             self._tasks.look_again(task, self._now() + AFTER_A_FAILURE)
             raise
-        missed = 0
-        if wants_to_know and self._is_missing(task, info, deadline):
-            missed = self._announce_missed(task, info)
+        missed = self._announce_missed(task, info) if is_missing else 0
         self._tasks.put_info(task, info)
         self._tasks.look_again(task, self._next_look(task.info, info) if wants_to_know else None)
         return missed

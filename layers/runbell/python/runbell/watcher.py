@@ -22,6 +22,7 @@ from runbell.errors import (
     OutOfTimeError,
     RunbellError,
     RunNotFoundError,
+    StoreUnavailableError,
 )
 from runbell.observability import logger, told
 from runbell.run import Run, Status, instant, parse_run, timestamp
@@ -205,6 +206,8 @@ class Watcher:
             if error.retryable:  # Algolia is away or asks for less: nothing more is asked of it
                 return scan
         else:
+            if _is_anothers(scan, checker):
+                return scan
             scan = self._look_at_head(scan, finding, discovery, checker, deadline, seen, work)
         done = self._look_at_due(discovery, checker, due, seen, deadline)
         done.failed = [name for name in done.failed if name in scan.again]  # the others stay due
@@ -260,6 +263,8 @@ class Watcher:
             except RunbellError as error:
                 logger.error("the list of all runs can't be read", extra=told(error))
                 work.tally["failed"] += 1
+                break
+            if _is_anothers(scan, checker):
                 break
             done = self._work_off(checker, self._worth_a_look(checker, page), deadline, seen)
             work.add(done)
@@ -346,12 +351,16 @@ class Watcher:
     ) -> dict[str, Run]:
         """Find runs in the list of those that have not ended, a hundred a request."""
         active = f"{Status.CREATED},{Status.STARTED}"
+        shown: dict[str, Run] = {}
         try:
-            listed = discovery.runs(deadline, status=active)
-            return {run.run_id: run for run in listed if run.run_id in runs}
-        except AlgoliaError as error:
+            for run in discovery.runs(deadline, status=active):
+                if run.run_id in runs:
+                    shown[run.run_id] = run
+                if len(shown) == len(runs):
+                    break
+        except (AlgoliaError, OutOfTimeError) as error:
             logger.warning("the list of active runs can't be read", extra=told(error))
-            return {}
+        return shown
 
     def _worth_a_look(self, checker: Checker, rows: Sequence[Row]) -> list[Row]:
         """Leave aside the rows of which nothing is new, or nobody wants to hear."""
@@ -391,7 +400,7 @@ class Watcher:
             logger.error("a run can't be looked at", extra={"run_id": name, **told(error)})
             refused = isinstance(error, AlgoliaCredentialError)
             may_succeed = error.retryable or refused
-            if not may_succeed:
+            if not may_succeed and not isinstance(error, RunNotFoundError):
                 self._put_off(name)
             return _Work(Counter(failed=1, refused=int(refused)), [name] if may_succeed else [])
         except Exception as error:  # noqa: BLE001 (logged: one run must not stop the others)
@@ -410,9 +419,12 @@ class Watcher:
 
     def _put_off(self, run_id: str) -> None:
         """Leave a run, at which nothing can be seen, alone for a while if it is due."""
-        item = self._store.get(self._name, run_id)
-        if item.is_active and not item.unknown_since:
-            self._store.look_again(item, self._now() + AFTER_A_FAILURE)
+        try:
+            item = self._store.get(self._name, run_id)
+            if item.is_active:
+                self._store.look_again(item, self._now() + AFTER_A_FAILURE)
+        except StoreUnavailableError as error:  # then it is asked for once more
+            logger.warning("a run can't be put off", extra={"run_id": run_id, **told(error)})
 
     def _look_or_retire(self, look: Callable[[str], Check | int], run_id: str) -> Check | int:
         """Look at a run; one that Algolia has not known for long is looked at no more."""
@@ -455,9 +467,22 @@ def _begun(connection: Connection, application: str, now: datetime) -> Connectio
     return replace(connection, scan=scan)
 
 
+def _is_anothers(scan: Scan, checker: Checker) -> bool:
+    """Whether the secret has come to name another application since the tick began.
+
+    Then what was just read is to be compared with nothing; the next tick begins anew.
+    """
+    is_other = checker.client.application != scan.application
+    if is_other:
+        logger.warning("the secret names another application; the next tick looks at its runs")
+    return is_other
+
+
 def _with_failures(scan: Scan, failed: Sequence[str]) -> Scan:
     """Have the next tick look at the runs whose look has failed."""
     again = tuple(sorted(set(failed)))
     if len(again) > MOST_AGAIN:
-        return replace(scan, again=()).from_the_start()
+        # What the front holds counts as looked at, and a tick that comes to the end of the list
+        # would take that for a look at all runs.
+        return replace(scan, again=(), front=()).from_the_start()
     return replace(scan, again=again)

@@ -10,11 +10,15 @@ from runbell.api.views import known
 from runbell.api.wishes import read_wishes, wishes_view
 from runbell.connections import DEFAULT, Connection, ConnectionStore
 from runbell.errors import (
+    AlgoliaError,
+    AlgoliaRateLimitError,
+    AlgoliaUnavailableError,
     ConfigurationError,
     NotKnownError,
     RequestError,
     ScheduleExpressionError,
 )
+from runbell.observability import logger, told
 from runbell.schedules import EVERY_MINUTE, Schedules
 from runbell.secrets import ALGOLIA_FORM
 
@@ -33,7 +37,8 @@ class Connecting:
         connections: Remembers them.
         schedules: Gives their schedules when they are needed.
         prefix: How the names of their secrets begin.
-        check_secret: Reads the secret of a name and raises ConfigurationError if it is no good.
+        check_secret: Tries the secret of a name; raises ConfigurationError or AlgoliaError if it is
+            no good.
     """
 
     connections: ConnectionStore
@@ -114,7 +119,9 @@ class Connecting:
     def _check_secret(self, secret: str) -> None:
         try:
             self.check_secret(secret)
-        except ConfigurationError as error:
+        except (AlgoliaUnavailableError, AlgoliaRateLimitError) as error:
+            logger.warning("a secret can't be tried just now", extra=told(error))
+        except (ConfigurationError, AlgoliaError) as error:
             todo = (
                 f"make it with `aws secretsmanager create-secret --name {secret} --secret-string "
                 f"file:///dev/stdin` or put it right with `put-secret-value`: {ALGOLIA_FORM}"

@@ -98,9 +98,9 @@ def _failures(entry: HistoryEntry) -> list[str]:
     since = instant(entry.since)
     if streak > 1:
         many += f" in a row since {date_token(since, DAY_AND_TIME)}" if since else " in a row"
-    if not threshold:
+    if not threshold or is_blocked:
         return [many]
-    if streak >= threshold and not is_blocked:
+    if streak >= threshold:
         return [f"{many}; Algolia switches the task off at this point"]
     return [f"{many}; Algolia switches this task off after {threshold:,}"]
 

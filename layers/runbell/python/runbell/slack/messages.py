@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from runbell.connections import DEFAULT
 from runbell.items import HistoryEntry, RunItem
 from runbell.rules import Kind
 from runbell.slack.details import details, errors
@@ -96,6 +97,15 @@ def change_message(item: RunItem, entry: HistoryEntry, *, is_reply: bool) -> Mes
     return Message(text, tuple(blocks), item.run_id, entry.number, is_reply=is_reply)
 
 
+def must_be_seen(item: RunItem, entry: HistoryEntry) -> bool:
+    """Whether a change is told in a post of its own.
+
+    What becomes of a run that was called stalled is so too, or the alarm would stand there alone.
+    """
+    told = [each for each in item.history if each.announced and each.number < entry.number]
+    return entry.kind in MUST_BE_SEEN or bool(told and told[-1].kind == Kind.STALLED)
+
+
 def test_message(test_id: str) -> Message:
     """Show people that Runbell can reach this channel."""
     text = "🔔 Runbell reaches this channel: runs are announced like this."
@@ -134,6 +144,8 @@ def _mentions(entry: HistoryEntry) -> str:
 def _footer(item: RunItem) -> Block:
     """The IDs that the headline leaves out, and where to look further."""
     ids = [] if item.snapshot is None else [f"Run {code_span(item.run_id, LONGEST_NAME)}"]
+    if item.connection != DEFAULT:
+        ids.insert(0, f"Connection {code_span(item.connection, LONGEST_NAME)}")
     if has_name(item):
         ids.append(f"Task {code_span(task_id(item), LONGEST_NAME)}")
     return _context(" · ".join([*ids, f"<{DEBUGGER}|Connector Debugger>"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbell.connections import DEFAULT
 from runbell.items import HistoryEntry, RunItem
 from runbell.rules import Kind, Standstill
 from runbell.run import Outcome, Status, instant
@@ -39,7 +40,8 @@ def plain_headline(item: RunItem, entry: HistoryEntry) -> str:
     """The same in plain words, on one line."""
     icon, words = _words(entry)
     name = _name(item)
-    task = f"(task {one_line(task_id(item), LONGEST_NAME)})"
+    where = "" if item.connection == DEFAULT else f"{one_line(item.connection, LONGEST_NAME)}, "
+    task = f"({where}task {one_line(task_id(item), LONGEST_NAME)})"
     if name and item.snapshot is None:
         return f"{icon} A run of {name} {words} {task}"
     called = ", ".join(filter(None, [name, one_line(_action(item), LONGEST_NAME)]))
