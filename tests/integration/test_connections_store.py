@@ -92,7 +92,7 @@ def test_how_far_a_connection_is_is_read_back_and_forgotten_where_it_is_nothing(
 
 def test_the_longest_front_fits_its_item(connections: ConnectionStore) -> None:
     from runbell.discovery import LONGEST_FRONT
-    from runbell.watcher import MOST_AGAIN
+    from runbell.round import MOST_AGAIN
 
     front = tuple(number.to_bytes(8, "big") for number in range(LONGEST_FRONT))
     scan = Scan(front=front, again=tuple(f"{n:0128}" for n in range(MOST_AGAIN)))

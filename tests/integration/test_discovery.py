@@ -24,12 +24,13 @@ from runbell.deadline import Deadline
 from runbell.discovery import FULL_LOOK, WINDOW, Row
 from runbell.errors import StoreUnavailableError
 from runbell.items import RunItem, run_attributes, run_key
+from runbell.round import MOST_AGAIN
 from runbell.rules import Watch
 from runbell.run import parse_run, timestamp
 from runbell.store import RunStore
 from runbell.table import Table
 from runbell.task_store import TaskStore
-from runbell.watcher import MOST_AGAIN, Report, Watcher
+from runbell.watcher import Report, Watcher
 from tests.integration.conftest import (
     Clock,
     Queue,

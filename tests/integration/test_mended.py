@@ -22,6 +22,8 @@ from runbell.deadline import Deadline
 from runbell.discovery import WINDOW
 from runbell.errors import StoreUnavailableError
 from runbell.items import Delivery, RunItem
+from runbell.looks import AFTER_A_FAILURE
+from runbell.round import MOST_AGAIN
 from runbell.rules import Watch
 from runbell.run import instant, timestamp
 from runbell.secrets import REMEMBERED, Secret, parse_algolia
@@ -29,7 +31,7 @@ from runbell.store import LEAST_KEPT, RunStore
 from runbell.table import Table
 from runbell.task_store import TaskStore
 from runbell.tasks import Names, TaskInfo
-from runbell.watcher import AFTER_A_FAILURE, MOST_AGAIN, Watcher
+from runbell.watcher import Watcher
 from tests.integration.conftest import (
     Clock,
     Queue,

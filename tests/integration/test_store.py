@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 
 import pytest
 
+from runbell.commits import HISTORY_KEPT
 from runbell.errors import LostRaceError, RequestError
 from runbell.items import Delivery, RunItem
 from runbell.listings import PAGE, Listings, RunPage, WatchPage
 from runbell.outbox import Wake, group_of, parse_wake
 from runbell.rules import Watch
 from runbell.run import Progress, timestamp
-from runbell.store import HISTORY_KEPT, RunStore
+from runbell.store import RunStore
 from tests.integration.conftest import CHANNEL, Clock, Queue, due_runs, run_of, save
 
 Raw = Callable[[str], dict[str, Any]]

@@ -18,11 +18,12 @@ from runbell.checker import LONGEST_REST
 from runbell.deadline import Deadline
 from runbell.errors import AlgoliaCredentialError, ConfigurationError
 from runbell.items import Delivery, RunItem
+from runbell.looks import UNKNOWN_FOR
 from runbell.rules import Watch
 from runbell.secrets import PLACEHOLDER, Secret, parse_algolia
 from runbell.store import RunStore
 from runbell.table import Table
-from runbell.watcher import UNKNOWN_FOR, Watcher
+from runbell.watcher import Watcher
 from tests.integration.conftest import (
     Clock,
     Look,

@@ -134,8 +134,8 @@ def _client_of_algolia(secret_id: str, called: str) -> IngestionClient:
     from requests.adapters import HTTPAdapter
 
     from runbell.algolia import IngestionClient
+    from runbell.looks import AT_ONCE
     from runbell.secrets import Secret, parse_algolia
-    from runbell.watcher import AT_ONCE
 
     session = Session()
     session.mount("https://", HTTPAdapter(pool_maxsize=AT_ONCE))

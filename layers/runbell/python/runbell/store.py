@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from runbell.commits import DUE, EXPIRY, UNKNOWN, history_with, write_of_run, write_of_story
 from runbell.errors import LostRaceError
 from runbell.items import (
     Delivery,
@@ -23,7 +24,6 @@ from runbell.items import (
     known,
     parse_item,
     parse_task_item,
-    run_attributes,
     run_key,
     subject_of,
     task_key,
@@ -31,19 +31,11 @@ from runbell.items import (
 )
 from runbell.rules import Watch
 from runbell.run import Run, timestamp
-from runbell.table import Table, Write
-from runbell.tasks import Names, Story, TaskItem, expiry_of, story_attributes
+from runbell.table import Table
+from runbell.tasks import Names, Story, TaskItem, expiry_of
 
 if TYPE_CHECKING:
     from boto3.dynamodb.conditions import ConditionBase
-
-HISTORY_KEPT = 100
-"""Changes of a run that are kept: an item holds 400 KB in all, and a state that Algolia moves to
-and fro for ever must not fill it."""
-
-ERRORS_KEPT = 5
-"""Changes of a run, the latest ones, of which it is kept what went wrong: ten thousand characters
-each, for the same reason."""
 
 LEAST_KEPT = timedelta(days=8)
 """How long an item stays in any case: Algolia lists a run for seven days, and one that is
@@ -53,9 +45,6 @@ TEST_KEPT = timedelta(days=1)
 """How long the item of a test message stays."""
 
 _PENDING = ("pending", "pending_since", "pending_due")
-_UNKNOWN = ("unknown_since",)
-_DUE = ("due", "due_at")
-_EXPIRY = "expires_at"
 _WATCH = ("watch", "watched", "watched_since")
 
 
@@ -182,7 +171,7 @@ class RunStore:
             item,
             version=item.version + 1,
             snapshot=run,
-            history=_history(item, entry),
+            history=history_with(item, entry),
             channel=item.channel if announce_in is None else announce_in,
             pending_since=item.pending_since or (timestamp(now) if announce_in else None),
             due_at=timestamp(due_at) if due_at else None,
@@ -191,75 +180,20 @@ class RunStore:
             names=names or item.names,
         )
         writes = [
-            self._commit_of(item, saved, is_change=entry is not None, announce_in=announce_in)
+            write_of_run(
+                item,
+                saved,
+                is_change=entry is not None,
+                announce_in=announce_in,
+                expiry=self._expiry(self._retention),
+            )
         ]
         if task is not None and story is not None:
-            writes.append(self._story_of(task, story))
+            expiry = expiry_of(task, now, self._retention)
+            writes.append(write_of_story(task, story, expiry=expiry))
         if not self._table.write(*writes):
             raise LostRaceError(f"run {item.run_id} was saved by another at the same time")
         return saved
-
-    def _commit_of(
-        self, before: RunItem, saved: RunItem, *, is_change: bool, announce_in: str | None
-    ) -> Write:
-        """The write that makes of one item of a run the next."""
-        from boto3.dynamodb.conditions import Attr
-
-        version = Attr("version")
-        assert saved.snapshot is not None, "a look at a run has seen it"
-        put: dict[str, Any] = {
-            "connection": saved.connection,
-            "run_id": saved.run_id,
-            "recent": saved.connection,
-            "version": saved.version,
-            "snapshot": run_attributes(saved.snapshot),
-            "updated_at": saved.updated_at,
-        }
-        if is_change:
-            put["history"] = [entry_attributes(each) for each in saved.history]
-        if saved.names is not None:
-            put["names"] = known(asdict(saved.names))
-        keep: dict[str, Any] = {"deliveries": {}}
-        if announce_in is not None:
-            # Saved with the change, so that a crash right after it announces it later.
-            put |= {"channel": announce_in, "pending": saved.connection}
-            keep["pending_since"] = saved.pending_since
-            # A mere detail does not hurry a sweep that leaves the run to the queue.
-            (put if is_change else keep)["pending_due"] = saved.updated_at
-        remove = [*_UNKNOWN]
-        if saved.is_active:
-            put |= {"due": saved.connection, "due_at": saved.due_at}
-        else:
-            remove += _DUE
-        if announce_in is not None or saved.is_active:
-            remove.append(_EXPIRY)  # what is looked at or still to be told does not expire
-        else:
-            put[_EXPIRY] = self._expiry(self._retention)
-        no_look_since = version.eq(before.version) if before.version else version.not_exists()
-        # Who puts or deletes a watch says when the run is due; then it is compared once more.
-        due_at = Attr("due_at")
-        as_due = due_at.eq(before.due_at) if before.due_at else due_at.not_exists()
-        key = run_key(saved.connection, saved.run_id)
-        return Write(key, put, keep, remove, no_look_since & as_due)
-
-    def _story_of(self, task: TaskItem, story: Story) -> Write:
-        """The write that goes on with a task's story."""
-        from boto3.dynamodb.conditions import Attr
-
-        version, watch = Attr("version"), Attr("watch")
-        no_end_since = version.eq(task.version) if task.version else version.not_exists()
-        as_watched = watch.exists() if task.watch else watch.not_exists()
-        put: dict[str, Any] = {
-            "connection": task.connection,
-            "task_id": task.task_id,
-            "version": task.version + 1,
-            "story": story_attributes(story),
-        }
-        remove: tuple[str, ...] = (_EXPIRY,)  # what is watched does not expire
-        if task.watch is None:
-            put[_EXPIRY], remove = expiry_of(task, self._now(), self._retention), ()
-        key = task_key(task.connection, task.task_id)
-        return Write(key, put, remove=remove, condition=no_end_since & as_watched)
 
     def record_delivery(self, item: RunItem, delivery: Delivery, *, settled: bool) -> None:
         """Save what a channel has been told.
@@ -281,7 +215,7 @@ class RunStore:
             due = Attr("due")
             as_due = due.exists() if item.is_active else due.not_exists()
             keeps = item.is_active or item.test
-            expiry = {} if keeps else {(_EXPIRY,): self._expiry(self._retention)}
+            expiry = {} if keeps else {(EXPIRY,): self._expiry(self._retention)}
             if self._table.update(
                 key, put=put | expiry, remove=_PENDING, condition=no_look_since & as_due
             ):
@@ -306,7 +240,7 @@ class RunStore:
             run_key(connection, run_id),
             put=put,
             keep={"watched_since": now},
-            remove=() if has_ended else (_EXPIRY,),
+            remove=() if has_ended else (EXPIRY,),
         )
         return parse_item(saved or {})
 
@@ -333,7 +267,7 @@ class RunStore:
         from boto3.dynamodb.conditions import Attr
 
         as_it_was = Attr("due_at").eq(item.due_at)
-        self._look_no_more(item.connection, item.run_id, (*_DUE, *_UNKNOWN), as_it_was)
+        self._look_no_more(item.connection, item.run_id, (*DUE, *UNKNOWN), as_it_was)
 
     def look_again(self, item: RunItem, at: datetime) -> None:
         """Say when a run, of which nothing is new, is to be looked at again.
@@ -349,7 +283,7 @@ class RunStore:
         self._table.update(
             key,
             put={"due": item.connection, "due_at": timestamp(at)},
-            remove=(_EXPIRY,),  # what is looked at does not expire
+            remove=(EXPIRY,),  # what is looked at does not expire
             condition=as_it_was & no_look_since,
         )
 
@@ -367,7 +301,7 @@ class RunStore:
         from boto3.dynamodb.conditions import Attr
 
         was_unknown = Attr("unknown_since").exists()
-        self._table.update(run_key(connection, run_id), remove=_UNKNOWN, condition=was_unknown)
+        self._table.update(run_key(connection, run_id), remove=UNKNOWN, condition=was_unknown)
 
     def due(self, connection: str) -> Iterator[tuple[str, str]]:
         """Name what is to be looked at by now: (`run` or `task`, its ID), the most urgent first."""
@@ -465,7 +399,7 @@ class RunStore:
         from boto3.dynamodb.conditions import Attr
 
         key, pending = run_key(connection, run_id), Attr("pending")
-        expiry = {_EXPIRY: self._expiry(self._retention)}
+        expiry = {EXPIRY: self._expiry(self._retention)}
         for _ in range(3):  # a delivery may settle between the two
             all_told = condition & pending.not_exists()
             if self._table.update(key, keep=expiry, remove=remove, condition=all_told):
@@ -477,12 +411,3 @@ class RunStore:
     def _expiry(self, after: timedelta) -> int:
         """When DynamoDB may drop the item: seconds since 1970, as its TTL wants them."""
         return int((self._now() + after).timestamp())
-
-
-def _history(item: RunItem, entry: HistoryEntry | None) -> tuple[HistoryEntry, ...]:
-    """The changes of a run with one more, as far as they are kept."""
-    if entry is None:
-        return item.history
-    history = (*item.history, entry)[-HISTORY_KEPT:]
-    old = [replace(each, errors=None) for each in history[:-ERRORS_KEPT]]
-    return (*old, *history[-ERRORS_KEPT:])

@@ -1,0 +1,207 @@
+"""Looks at many runs or tasks side by side; one that fails leaves the others alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from runbell.checker import Check, Checker
+from runbell.deadline import Deadline
+from runbell.discovery import Row, in_batches
+from runbell.errors import (
+    AlgoliaCredentialError,
+    ConfigurationError,
+    MalformedRunError,
+    OutOfTimeError,
+    RunbellError,
+    RunNotFoundError,
+    StoreUnavailableError,
+)
+from runbell.observability import logger, told
+from runbell.run import Run, instant, parse_run
+from runbell.store import RunStore
+
+AT_ONCE = 8
+"""Runs that are looked at side by side."""
+
+ROWS_AT_ONCE = 400
+"""Rows of the list that are worked off before the next ones are begun."""
+
+AFTER_A_FAILURE = timedelta(minutes=5)
+"""After which a run that Algolia refuses to show is asked for again."""
+
+UNKNOWN_FOR = timedelta(hours=1)
+"""How long a watched run may be unknown to Algolia before it is looked at no more."""
+
+
+@dataclass
+class Work:
+    """What came of looking at some rows, runs or tasks; `tally` counts by the names of a report."""
+
+    tally: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    """The runs whose look has failed, and may succeed later."""
+    left: list[bytes] = field(default_factory=list)
+    """The rows that the time did not suffice for."""
+
+    def add(self, other: Work) -> None:
+        self.tally += other.tally
+        self.failed += other.failed
+        self.left += other.left
+
+
+T = TypeVar("T")
+
+
+class Looks:
+    """Looks at runs and tasks of one connection, and counts what comes of it.
+
+    Args:
+        connection: The connection's name.
+        store: Remembers its runs.
+        now: The time of day.
+    """
+
+    def __init__(
+        self,
+        connection: str,
+        store: RunStore,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._connection = connection
+        self._store = store
+        self._now = now
+
+    def at_each(
+        self, look: Callable[[str], Check | int], names: Sequence[str], deadline: Deadline
+    ) -> Work:
+        """Look at runs or tasks by their IDs.
+
+        Args:
+            look: Looks at one of them; answers with what came of it, or with how many changes.
+            names: The IDs.
+            deadline: After which no further look is begun.
+
+        Raises:
+            ConfigurationError: A setting or a secret is not usable, so none can be looked at.
+        """
+        return _side_by_side(partial(self._try, look, deadline=deadline), names)
+
+    def at_rows(
+        self, checker: Checker, rows: Sequence[Row], deadline: Deadline, seen: set[str]
+    ) -> Work:
+        """Look at runs as the list shows them, those of one task one after the other.
+
+        Args:
+            checker: Looks at one of them.
+            rows: In the order in which they were updated, so that the ends of a task's runs are
+                seen in theirs.
+            deadline: After which no further look is begun.
+            seen: Takes the IDs of the runs.
+
+        Raises:
+            ConfigurationError: As `at_each`.
+        """
+        work = Work()
+        for batch in in_batches(rows, ROWS_AT_ONCE):
+            if not deadline.remaining():
+                work.left += [row.digest for row in batch]
+                work.tally["skipped"] += len(batch)
+                continue
+            of_task: dict[str, list[tuple[Row, Run]]] = {}
+            for row in batch:
+                try:
+                    run = parse_run(row.document)
+                except MalformedRunError as error:
+                    logger.error("a run can't be read", extra=told(error))
+                    work.tally["failed"] += 1
+                else:
+                    seen.add(run.run_id)
+                    of_task.setdefault(run.task_id, []).append((row, run))
+            chain = partial(self._observe_in_order, checker, deadline)
+            work.add(_side_by_side(chain, list(of_task.values())))
+        return work
+
+    def _observe_in_order(
+        self, checker: Checker, deadline: Deadline, rows: Sequence[tuple[Row, Run]]
+    ) -> Work:
+        work = Work()
+        for row, run in rows:
+            if not deadline.remaining():
+                work.left.append(row.digest)
+                work.tally["skipped"] += 1
+                continue
+
+            def observe(_: str, run: Run = run) -> Check:
+                return checker.observe(run, deadline)
+
+            work.add(self._try(observe, run.run_id, deadline=deadline))
+        return work
+
+    def _try(self, look: Callable[[str], Check | int], name: str, *, deadline: Deadline) -> Work:
+        """Look at one of many runs or tasks and count what came of it."""
+        if not deadline.remaining():
+            return Work(Counter(skipped=1), [name])
+        try:
+            found = self._look_or_retire(look, name)
+        except ConfigurationError:
+            raise  # no other run could be looked at either, and people must hear of it
+        except OutOfTimeError:
+            return Work(Counter(skipped=1), [name])
+        except RunbellError as error:
+            logger.error("a run can't be looked at", extra={"run_id": name, **told(error)})
+            refused = isinstance(error, AlgoliaCredentialError)
+            may_succeed = error.retryable or refused
+            if not may_succeed and not isinstance(error, RunNotFoundError):
+                self._put_off(name)
+            return Work(Counter(failed=1, refused=int(refused)), [name] if may_succeed else [])
+        except Exception as error:  # noqa: BLE001 (logged: one run must not stop the others)
+            logger.exception("a run fails unforeseen", extra={"run_id": name, **told(error)})
+            return Work(Counter(failed=1), [name])
+        if isinstance(found, int):
+            return Work(Counter(changed=found))
+        return Work(
+            Counter(
+                checked=1,
+                changed=int(found.change is not None),
+                enqueued=int(found.queued),
+                stale=int(found.stale),
+            )
+        )
+
+    def _put_off(self, run_id: str) -> None:
+        """Leave a run, at which nothing can be seen, alone for a while if it is due."""
+        try:
+            item = self._store.get(self._connection, run_id)
+            if item.is_active:
+                self._store.look_again(item, self._now() + AFTER_A_FAILURE)
+        except StoreUnavailableError as error:  # then it is asked for once more
+            logger.warning("a run can't be put off", extra={"run_id": run_id, **told(error)})
+
+    def _look_or_retire(self, look: Callable[[str], Check | int], run_id: str) -> Check | int:
+        """Look at a run; one that Algolia has not known for long is looked at no more."""
+        try:
+            return look(run_id)
+        except RunNotFoundError:
+            item = self._store.note_unknown(self._connection, run_id)
+            since = instant(item.unknown_since) if item else None
+            is_watched = item is not None and item.watch is not None
+            if item and since and (not is_watched or self._now() - since > UNKNOWN_FOR):
+                self._store.retire(item)
+                logger.error("a run is unknown, and looked at no more", extra={"run_id": run_id})
+            raise
+
+
+def _side_by_side(look: Callable[[T], Work], things: Sequence[T]) -> Work:
+    work = Work()
+    if things:
+        with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(things))) as pool:
+            for done in pool.map(look, things):
+                work.add(done)
+    return work
