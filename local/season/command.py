@@ -63,12 +63,17 @@ def season_of(tasks: int, seed: int) -> Result:
     logging.disable(logging.CRITICAL)
     from local.aws import LocalAws
     from local.season.accepted import accepted
-    from local.season.oracle import total
+    from local.season.oracle import AmbiguousScriptError, expected, total
     from local.season.play import play
     from local.season.verdict import verdict
     from local.season.writing import write
 
     script = write(seed, tasks=tasks, disturbed=seed % UNDISTURBED != 1)
+    try:
+        expected(script)
+    except AmbiguousScriptError as error:
+        why = f"season: seed {seed}: NOT PLAYED, its script has no one right answer ({error})"
+        return Result(why, (f"seed {seed} was not played",), 0, 0)
     with LocalAws() as aws:
         played = play(script, aws, is_bot=seed % 2 == 1)
     found, answers = verdict(script, played), accepted(played.answers)
