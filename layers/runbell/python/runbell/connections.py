@@ -144,7 +144,10 @@ class ConnectionStore:
         return self._read(saved or {})
 
     def delete(self, name: str) -> bool:
-        """Forget a connection; what is known of its runs stays until it expires."""
+        """Forget a connection; False when there was none.
+
+        What is known of its runs and tasks stays, and one of the same name goes on with it.
+        """
         return self._table.delete(_key(name))
 
     def list(self, cursor: str | None = None) -> tuple[list[Connection], str | None]:

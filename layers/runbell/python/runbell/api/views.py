@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from runbell import items
 from runbell.api.wishes import wishes_view
 from runbell.changes import Change, State
 from runbell.checker import Check
@@ -172,4 +173,4 @@ def _delivery(item: RunItem) -> dict[str, Any] | None:
 
 def known(**members: Any) -> dict[str, Any]:
     """An object without the members that are not known."""
-    return {name: value for name, value in members.items() if value is not None}
+    return items.known(members)
