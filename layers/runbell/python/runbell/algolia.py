@@ -5,33 +5,42 @@ Hosts, headers and operations: https://www.algolia.com/doc/rest-api/ingestion.
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from runbell.algolia_answers import (
+    LONGEST_ID,
+    PER_PAGE,
+    Answer,
+    ListPage,
+    make_sense,
+    new_run_in,
+    object_in,
+    page_in,
+    read_answer,
+)
 from runbell.deadline import Deadline
 from runbell.errors import (
+    AlgoliaAmbiguousError,
     AlgoliaCredentialError,
     AlgoliaError,
-    AlgoliaRateLimitError,
-    AlgoliaRefusedError,
     AlgoliaUnavailableError,
     MalformedRunError,
     OutOfTimeError,
     RunNotFoundError,
 )
-from runbell.retry_after import parse_retry_after
 from runbell.run import Run, parse_run
 from runbell.secrets import AlgoliaCredentials, Secret
 from runbell.text import clip
 
 if TYPE_CHECKING:
-    from requests import Response, Session
+    from requests import Session
+
+__all__ = ["PER_PAGE", "IngestionClient", "ListPage"]
 
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 10.0
@@ -43,34 +52,12 @@ ATTEMPTS = 4
 LONGEST_BACKOFF = 8.0
 """Seconds between two attempts, unless the vendor names a longer time."""
 
-LARGEST_ANSWER = 8 * 1024 * 1024
-"""Bytes of an answer that are read: a page of 100 runs takes about 50 KB."""
-
 LEAST_TIME = 0.5
 """Seconds that must be left for a request to be worth making."""
 
 
-PER_PAGE = 100
-"""Items on a page of a list, as many as the vendor allows."""
-
-
-@dataclass(frozen=True)
-class ListPage:
-    """A page of one of the vendor's lists.
-
-    Args:
-        items: As the API answers them, not yet read.
-        has_more: Whether there is a page after this one.
-        total: How many items there are on all pages, where the vendor says so.
-    """
-
-    items: tuple[object, ...]
-    has_more: bool
-    total: int | None
-
-
 class IngestionClient:
-    """Reads the runs and tasks of one connection.
+    """Reads the runs and tasks of one connection, and runs its tasks anew.
 
     One client serves many threads at once.
 
@@ -111,7 +98,7 @@ class IngestionClient:
 
     def check(self, deadline: Deadline) -> None:
         """See, with one request, whether Algolia takes the credentials; raises as get_run does."""
-        _page("runs", self._get("/1/runs?itemsPerPage=1", deadline, attempts=1), 1)
+        page_in("runs", self._get("/1/runs?itemsPerPage=1", deadline, attempts=1), 1)
 
     def get_run(self, run_id: str, deadline: Deadline) -> Run:
         """Fetch a run (the vendor's getRun).
@@ -163,7 +150,7 @@ class IngestionClient:
             **({"taskID": task_id} if task_id is not None else {}),
             **({"status": status} if status is not None else {}),
         }
-        return _page("runs", self._get(f"/1/runs?{urlencode(query)}", deadline), page)
+        return page_in("runs", self._get(f"/1/runs?{urlencode(query)}", deadline), page)
 
     def list_errors(
         self, run_id: str, deadline: Deadline, *, page: int, start: str, attempts: int | None = None
@@ -189,7 +176,7 @@ class IngestionClient:
             "startDate": start,
         }
         path = f"/1/runs/{_segment(run_id)}/events?{urlencode(query)}"
-        return _page("events", self._get(path, deadline, attempts), page)
+        return page_in("events", self._get(path, deadline, attempts), page)
 
     def get_task(
         self, task_id: str, deadline: Deadline, *, attempts: int | None = None
@@ -200,20 +187,48 @@ class IngestionClient:
             RunNotFoundError: Algolia does not know it.
             AlgoliaError, OutOfTimeError, ConfigurationError, SecretUnavailableError: See get_run.
         """
-        return _object(self._get(f"/2/tasks/{_segment(task_id)}", deadline, attempts))
+        return object_in(self._get(f"/2/tasks/{_segment(task_id)}", deadline, attempts))
 
     def get_source(
         self, source_id: str, deadline: Deadline, *, attempts: int | None = None
     ) -> Mapping[str, Any]:
         """Fetch a source (getSource), as the API answers it; raises as get_task does."""
-        return _object(self._get(f"/1/sources/{_segment(source_id)}", deadline, attempts))
+        return object_in(self._get(f"/1/sources/{_segment(source_id)}", deadline, attempts))
 
     def get_destination(
         self, destination_id: str, deadline: Deadline, *, attempts: int | None = None
     ) -> Mapping[str, Any]:
         """Fetch a destination (getDestination), as the API answers it; raises as get_task does."""
         path = f"/1/destinations/{_segment(destination_id)}"
-        return _object(self._get(path, deadline, attempts))
+        return object_in(self._get(path, deadline, attempts))
+
+    def run_task(self, task_id: str, deadline: Deadline) -> str:
+        """Start a new run of a task, by one request that is not repeated once it may be taken.
+
+        The vendor's runTask: https://www.algolia.com/doc/rest-api/ingestion/run-task. Each request
+        that Algolia takes starts a run of its own.
+
+        Returns:
+            The new run's ID.
+
+        Raises:
+            AlgoliaAmbiguousError: A run may have been started: a person must look.
+            RunNotFoundError: Algolia does not know the task.
+            AlgoliaRateLimitError: Algolia asks for fewer requests; nothing was started.
+            AlgoliaCredentialError: The key is refused, also after reading the secret anew.
+            AlgoliaRefusedError: Algolia does not run the task; the message has its word.
+            AlgoliaUnavailableError: There was no connection to Algolia; nothing was started.
+            OutOfTimeError: The deadline leaves no time to ask; nothing was started.
+            ConfigurationError, SecretUnavailableError: The secret is not usable.
+        """
+        credentials = self._secret.get()
+        try:
+            return self._start(task_id, credentials, deadline)
+        except AlgoliaCredentialError:  # what is refused is not taken
+            renewed = self._secret.anew(credentials)
+            if renewed == credentials:
+                raise
+        return self._start(task_id, renewed, deadline)
 
     def _get(self, path: str, deadline: Deadline, attempts: int | None = None) -> Any:
         """Fetch a JSON document, again while that makes sense and time is left for it."""
@@ -241,7 +256,36 @@ class IngestionClient:
         return backoff if retry_after is None else retry_after + backoff
 
     def _ask(self, path: str, credentials: AlgoliaCredentials, deadline: Deadline) -> Any:
-        """Make one request and make sense of its answer."""
+        """Make one request for a JSON document and make sense of its answer."""
+        try:
+            answer = self._send("GET", path, credentials, deadline)
+        except AlgoliaAmbiguousError as error:  # who only asks may ask again
+            raise AlgoliaUnavailableError(str(error)) from None
+        return make_sense(answer, credentials.api_key)
+
+    def _start(self, task_id: str, credentials: AlgoliaCredentials, deadline: Deadline) -> str:
+        """Make one request that starts a run, and read which run that is."""
+        path = f"/2/tasks/{_segment(task_id)}/run"
+        # A connection that has idled, perhaps while the function was frozen, may be dead, which
+        # shows only after the request: a new one leaves fewer runs in doubt.
+        self._session.close()
+        answer = self._send("POST", path, credentials, deadline)
+        try:
+            return new_run_in(answer, credentials.api_key)
+        except RunNotFoundError as error:
+            message = f"no task has the ID {clip(task_id, LONGEST_ID)!r}: {error}"
+            raise RunNotFoundError(message, status=error.status) from None
+
+    def _send(
+        self, method: str, path: str, credentials: AlgoliaCredentials, deadline: Deadline
+    ) -> Answer:
+        """Make one request; what its answer says is not looked at.
+
+        Raises:
+            AlgoliaUnavailableError: There was no connection, so the request did not go out.
+            AlgoliaAmbiguousError: It may have gone out, and its answer was lost.
+            OutOfTimeError: The deadline leaves no time to ask.
+        """
         from requests import RequestException
         from urllib3.exceptions import HTTPError
 
@@ -253,21 +297,23 @@ class IngestionClient:
         with self._counting:
             self.requests_made += 1
         try:
-            with self._session.get(
+            with self._session.request(
+                method,
                 (self._base_url or f"https://data.{credentials.region}.algolia.com") + path,
                 headers={
                     "x-algolia-application-id": credentials.app_id,
                     "x-algolia-api-key": credentials.api_key,
                     "accept": "application/json",
                 },
+                json=None if method == "GET" else {},
                 timeout=(min(CONNECT_TIMEOUT, third), min(READ_TIMEOUT, third)),
                 allow_redirects=False,  # the key goes to the vendor's host and nowhere else
                 stream=True,  # so that a slow answer can be given up on between two pieces
             ) as response:
-                body = _read(response, Deadline(min(READ_TIMEOUT, third)))
+                return read_answer(response, min(READ_TIMEOUT, third))
         except (RequestException, HTTPError, OSError) as error:
-            raise AlgoliaUnavailableError(f"no answer from Algolia: {_cause(error)}") from None
-        return _make_sense(response, body, credentials)
+            lost = AlgoliaUnavailableError if _never_connected(error) else AlgoliaAmbiguousError
+            raise lost(f"no answer from Algolia: {_cause(error)}") from None
 
 
 def _segment(name: str) -> str:
@@ -277,66 +323,13 @@ def _segment(name: str) -> str:
     return quote(name, safe="", errors="replace")
 
 
-def _page(name: str, document: object, number: int) -> ListPage:
-    """Read the frame of a list; what it lists is the reader's to make sense of."""
-    items = document.get(name) if isinstance(document, Mapping) else None
-    if not isinstance(document, Mapping) or not isinstance(items, list):
-        raise AlgoliaUnavailableError(f"Algolia answered no list of {name}", status=200)
-    pagination = document.get("pagination")
-    said = pagination if isinstance(pagination, Mapping) else {}
-    pages, total = said.get("nbPages"), said.get("nbItems")
-    has_more = number < pages if isinstance(pages, int) else len(items) >= PER_PAGE
-    return ListPage(tuple(items), has_more, total if isinstance(total, int) else None)
+def _never_connected(error: Exception) -> bool:
+    """Whether not even a connection was made: refused, timed out, or no such host."""
+    from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
-
-def _object(document: object) -> Mapping[str, Any]:
-    if not isinstance(document, Mapping):
-        raise AlgoliaUnavailableError("Algolia answered 200 with no object", status=200)
-    return document
-
-
-def _read(response: Response, deadline: Deadline) -> bytes:
-    """Read an answer's body; the session's own time-out only bounds each piece of it."""
-    body = bytearray()
-    while piece := response.raw.read1(65_536, decode_content=True):
-        body += piece
-        if len(body) > LARGEST_ANSWER:
-            raise AlgoliaUnavailableError(f"an answer of over {LARGEST_ANSWER} bytes")
-        if not deadline.remaining():
-            raise AlgoliaUnavailableError(f"an answer that takes over {READ_TIMEOUT:.0f} s")
-    return bytes(body)
-
-
-def _make_sense(response: Response, body: bytes, credentials: AlgoliaCredentials) -> Any:
-    """Turn an answer into a JSON document or an error.
-
-    What an error's body holds is not what its content type says: proxies answer in HTML.
-    """
-    status = response.status_code
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        document = None
-    if status == 200 and document is not None:
-        return document
-    if status == 200:
-        raise AlgoliaUnavailableError("Algolia answered 200 with no JSON", status=status)
-
-    word = document.get("message") if isinstance(document, dict) else None
-    said = f": {word}" if isinstance(word, str) and word else " without a word"
-    said = clip(said.replace(credentials.api_key, "•••"), 500)
-    message = f"Algolia answered {status}{said}"
-    if status in {401, 403}:
-        raise AlgoliaCredentialError(message, status=status)
-    if status == 404:
-        raise RunNotFoundError(message, status=status)
-    if status == 429:
-        wait = parse_retry_after(response.headers.get("Retry-After"))
-        raise AlgoliaRateLimitError(message, status=status, retry_after=wait)
-    if status >= 500 or status == 408:
-        wait = parse_retry_after(response.headers.get("Retry-After"))
-        raise AlgoliaUnavailableError(message, status=status, retry_after=wait)
-    raise AlgoliaRefusedError(message, status=status)
+    cause = error.args[0] if error.args else None
+    unconnected = (ConnectTimeoutError, NewConnectionError)
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, unconnected)
 
 
 def _cause(error: BaseException) -> str:

@@ -17,19 +17,23 @@ from runbell.items import HistoryEntry, RunItem
 from runbell.observability import logger, told
 from runbell.outbox import Outbox, Wake
 from runbell.rules import (
+    ENDS_A_MUTE,
+    FAILURES,
     Announcement,
+    Incident,
     Kind,
     Routing,
     Standstill,
     announce,
     has_resumed,
+    is_ping,
     kind_in_story,
     may_take,
     standstill_of,
 )
 from runbell.run import Run, Status, instant, timestamp
 from runbell.store import RunStore
-from runbell.tasks import Story, TaskInfo, TaskItem
+from runbell.tasks import USUAL_THRESHOLD, Story, TaskInfo, TaskItem
 
 LOST_RACES = 25
 """Races lost in a row before a check gives up. Whoever wins one has saved the same news, so a
@@ -66,6 +70,29 @@ class _News:
 
     kind: Kind
     standstill: Standstill | None = None
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is seen of a run, and what it follows from.
+
+    `item` and `task` are what the table held, `story` is the task's with this run in it, and `news`
+    what has happened since, if anything.
+    """
+
+    item: RunItem
+    run: Run
+    task: TaskItem
+    story: Story
+    news: _News | None
+    is_named: bool
+    cares: bool
+
+    @property
+    def news_kind(self) -> Kind:
+        """What has happened."""
+        assert self.news is not None, "asked only where there is news"
+        return self.news.kind
 
 
 class _Extras:
@@ -177,7 +204,9 @@ class Checker:
                 self._tidy(item, seen, task, is_due=is_due, cares=cares)
                 return Check(item, known, None, queued=False)
             try:
-                return self._commit(item, seen, task, story, news, extras, is_named, cares)
+                return self._commit(
+                    _Look(item, seen, task, story, news, is_named=is_named, cares=cares), extras
+                )
             except LostRaceError:
                 continue
         raise LostRaceError(f"run {run.run_id} was saved by others {LOST_RACES} times in a row")
@@ -188,7 +217,8 @@ class Checker:
 
     def routing_of(self, task: TaskItem, item: RunItem | None = None) -> Routing:
         """Where things are announced: a run's own watch first, then its task's."""
-        return self._routing.with_watch(task.watch).with_watch(item.watch if item else None)
+        routing = self._routing.with_watch(task.watch).with_watch(item.watch if item else None)
+        return replace(routing, mute=task.mute)
 
     def enqueue(self, item: RunItem) -> bool:
         """Wake notify; False when the queue is out of reach, and the next sweep has to."""
@@ -234,7 +264,7 @@ class Checker:
         kind = Kind(latest.kind)
         wanted = announce(kind, self.routing_of(task, item), self._now())
         standstill = Standstill(latest.standstill) if latest.standstill else None
-        return _News(kind, standstill) if wanted else None
+        return _News(kind, standstill) if wanted and not wanted.held else None
 
     def _tidy(
         self, item: RunItem, known: Run, task: TaskItem, *, is_due: bool, cares: bool
@@ -250,67 +280,89 @@ class Checker:
         if due_at is not None and (is_new or (is_due and item.is_active)):
             self._store.look_again(item, max(due_at, self._now() + SHORTEST_REST))
 
-    def _commit(
-        self,
-        item: RunItem,
-        run: Run,
-        task: TaskItem,
-        story: Story,
-        news: _News | None,
-        extras: _Extras,
-        is_named: bool,
-        cares: bool,
-    ) -> Check:
-        known = item.snapshot
+    def _commit(self, look: _Look, extras: _Extras) -> Check:
+        """Save what is new of a run, with what is to be told of it."""
+        item, run, task, news = look.item, look.run, look.task, look.news
         change: Change | None = None
         entry: HistoryEntry | None = None
-        announce_in: str | None = None
+        announcement: Announcement | None = None
         names = task.info.names if task.info else None
+        after = _after(task, look.story, news)
         if news is not None:
-            change = Change(before=state_of(known) if known else None, after=state_of(run))
-            announcement = self._announcement(item, run, task, news, is_named)
-            entry = self._entry(item, run, task, story, news, announcement)
-            if announcement is not None:
-                announce_in = announcement.channel
-                routing = self.routing_of(task, item)
-                watches_time = cares and Kind.STALLED in routing.notify_on
-                info = extras.info(task, watches_time=watches_time)
-                names = info.names if info else None
-                task = replace(task, info=info)
-                errors = extras.errors(run) if news.kind in WANTS_ERRORS else None
-                threshold = info.threshold if info and entry.streak else None
-                entry = replace(entry, errors=errors, threshold=threshold)
+            change = Change(
+                before=state_of(item.snapshot) if item.snapshot else None, after=state_of(run)
+            )
+            announcement = self._announcement(look)
+            entry = self._entry(look, announcement)
+        if entry is not None and announcement is not None:
+            watches_time = look.cares and Kind.STALLED in self.routing_of(task, item).notify_on
+            info = extras.info(task, watches_time=watches_time)
+            names = info.names if info else None
+            after = replace(after, info=info)
+            errors = extras.errors(run) if entry.kind in WANTS_ERRORS else None
+            threshold = info.threshold if info and entry.streak else None
+            entry = replace(entry, errors=errors, threshold=threshold)
+            if announcement.held:
+                begin, end = announcement.held
+                # Before the run is saved: a summary with nothing to tell is none, and does no harm.
+                self._store.expect_summary(self.connection.name, announcement.channel, begin, end)
+            elif entry.kind in FAILURES and look.story.streak.failures:
+                entry, after = self._with_incident(look, entry, after, announcement)
+        announce_in = announcement.channel if announcement and not announcement.held else None
+        thread_of = _thread_of(item, announce_in, after.incident or task.incident)
         if announce_in is None and (item.pending_since or item.deliveries):
             announce_in = item.channel  # nothing new to tell, but a message to keep true
-        after = replace(item, history=(*item.history, entry)) if entry else item
+        known_by_then = replace(item, history=(*item.history, entry)) if entry else item
+        is_task_as_it_was = replace(after, info=task.info) == task
         saved = self._store.commit(
             item,
             run,
             entry,
             announce_in=announce_in,
-            due_at=self._due_at(after, run, task, self._now()) if cares else None,
+            due_at=self._due_at(known_by_then, run, task, self._now()) if look.cares else None,
             names=names,
-            task=task,
-            story=story if story != task.story else None,
+            thread_of=thread_of,
+            task=None if is_task_as_it_was else (task, after),
         )
         queued = announce_in is not None and self.enqueue(saved)
         if news is not None:
             extra = {"run_id": run.run_id, "kind": news.kind, "queued": queued}
             logger.info("a run has changed", extra=extra)
-        return Check(saved, known, change, queued=queued)
+        return Check(saved, item.snapshot, change, queued=queued)
 
-    def _announcement(
-        self, item: RunItem, run: Run, task: TaskItem, news: _News, is_named: bool
-    ) -> Announcement | None:
+    def _announcement(self, look: _Look) -> Announcement | None:
         """Decide whether people are told, and where."""
-        if item.snapshot is None and not is_named and item.watch is None:
+        assert look.news is not None, "only news is announced"
+        item, run, task = look.item, look.run, look.task
+        if item.snapshot is None and not look.is_named and item.watch is None:
             began = self._watched_since(task)
             over = instant(run.finished_at) or instant(run.created_at)
             if run.is_terminal and not (began and over and over >= began):
                 return None  # over before anybody cared: a first deploy floods no channel
         told_of = [entry for entry in item.history if entry.announced]
-        owed = bool(told_of) and told_of[-1].kind == Kind.STALLED
-        return announce(news.kind, self.routing_of(task, item), self._now(), owed=owed)
+        return announce(
+            look.news.kind,
+            self.routing_of(task, item),
+            self._now(),
+            owed=bool(told_of) and told_of[-1].kind == Kind.STALLED,
+            in_incident=task.incident is not None,
+        )
+
+    def _with_incident(
+        self, look: _Look, entry: HistoryEntry, after: TaskItem, announcement: Announcement
+    ) -> tuple[HistoryEntry, TaskItem]:
+        """Tell a failure as one of its task's failures in a row: aloud, or in their thread."""
+        now, failures, kind = self._now(), look.story.streak.failures, look.news_kind
+        incident = look.task.incident
+        if incident is not None and incident.channel != announcement.channel:
+            incident = None  # the new channel has heard of none
+        threshold = after.info.threshold if after.info else USUAL_THRESHOLD
+        if not is_ping(kind, incident, failures, threshold, now):
+            return replace(entry, hushed=True), after
+        is_blocked = kind is Kind.BLOCKED or bool(incident and incident.is_blocked)
+        run_id = incident.run_id if incident else look.item.thread_of or look.item.run_id
+        pinged = Incident(run_id, announcement.channel, failures, timestamp(now), is_blocked)
+        return entry, replace(after, incident=pinged)
 
     def _watched_since(self, task: TaskItem) -> datetime | None:
         """Since when somebody cares for the runs of a task, be it one task or all."""
@@ -318,33 +370,29 @@ class Checker:
         of_task = instant(task.watched_since) if task.watch else None
         return min((since for since in (of_all, of_task) if since), default=None)
 
-    def _entry(
-        self,
-        item: RunItem,
-        run: Run,
-        task: TaskItem,
-        story: Story,
-        news: _News,
-        announcement: Announcement | None,
-    ) -> HistoryEntry:
+    def _entry(self, look: _Look, announcement: Announcement | None) -> HistoryEntry:
+        assert look.news is not None, "only news has an entry"
+        run, story, news = look.run, look.story, look.news
         streak = story.streak
         if news.kind is Kind.RECOVERED:
             streak = story.streak_before(run.run_id)
         is_told_of = news.kind in {Kind.FAILED, Kind.RECOVERED} and story.is_latest(run.run_id)
         has_streak = is_told_of or news.kind is Kind.BLOCKED
-        typical = task.story.typical
+        typical = look.task.story.typical
+        held = announcement.held if announcement else None
         return HistoryEntry(
-            number=item.last_change + 1,
+            number=look.item.last_change + 1,
             kind=news.kind,
             status=run.status,
             outcome=run.outcome,
             at=timestamp(self._now()),
-            announced=announcement is not None,
+            announced=announcement is not None and held is None,
             mentions=announcement.mentions if announcement else (),
             streak=streak.failures if has_streak else 0,
             since=streak.since if has_streak else None,
             standstill=news.standstill,
             typical=round(typical.total_seconds()) if typical else None,
+            held_until=timestamp(held[1]) if held else None,
         )
 
     def _due_at(
@@ -366,6 +414,26 @@ class Checker:
             if started and at_most and not _stalls(item):
                 moments.append(started + at_most)
         return min(moments)
+
+
+def _after(task: TaskItem, story: Story, news: _News | None) -> TaskItem:
+    """A task's item with a run's end in its story: a success ends what was told of failures."""
+    after = replace(task, story=story)
+    if story == task.story:
+        return after
+    has_succeeded = news is not None and news.kind in ENDS_A_MUTE
+    if not story.streak.failures:
+        after = replace(after, incident=None)
+    if has_succeeded and task.mute and task.mute.until is None:
+        after = replace(after, mute=None)
+    return after
+
+
+def _thread_of(item: RunItem, channel: str | None, incident: Incident | None) -> str | None:
+    """The run in whose thread a run is told: that of the failures in a row that it belongs to."""
+    if incident is None or incident.channel != channel or incident.run_id == item.run_id:
+        return item.thread_of
+    return incident.run_id
 
 
 def _stalls(item: RunItem) -> list[str]:

@@ -15,15 +15,15 @@ from runbell.items import (
     task_key,
 )
 from runbell.table import Write
-from runbell.tasks import Story, TaskItem, story_attributes
+from runbell.tasks import TaskItem, story_attributes
 
 HISTORY_KEPT = 100
 """Changes of a run that are kept: an item holds 400 KB in all, and a state that Algolia moves to
 and fro for ever must not fill it."""
 
-ERRORS_KEPT = 5
-"""Changes of a run, the latest ones, of which it is kept what went wrong: ten thousand characters
-each, for the same reason."""
+ERRORS_KEPT = 3
+"""Changes of a run, the latest ones, of which it is kept what went wrong, for the same reason: see
+`events.LONGEST_IN_ALL`."""
 
 UNKNOWN = ("unknown_since",)
 DUE = ("due", "due_at")
@@ -58,6 +58,8 @@ def write_of_run(
         put["history"] = [entry_attributes(each) for each in saved.history]
     if saved.names is not None:
         put["names"] = known(asdict(saved.names))
+    if saved.thread_of is not None:
+        put["thread_of"] = saved.thread_of
     keep: dict[str, Any] = {"deliveries": {}}
     if announce_in is not None:
         # Saved with the change, so that a crash right after it announces it later.
@@ -82,30 +84,38 @@ def write_of_run(
     return Write(key, put, keep, remove, no_look_since & as_due)
 
 
-def write_of_story(task: TaskItem, story: Story, *, expiry: int) -> Write:
-    """Go on with a task's story.
+def write_of_task(before: TaskItem, after: TaskItem, *, expiry: int) -> Write:
+    """Go on with what is told of a task: its story, its incident, its mute.
 
     Args:
-        task: The item as it was read. The write holds only if nobody has written it since.
-        story: What is to be said of it now.
+        before: The item as it was read. The write holds only if nobody has written it since.
+        after: What it is to be.
         expiry: When the item may go, in seconds since 1970, unless somebody watches the task.
     """
     from boto3.dynamodb.conditions import Attr
 
     version, watch = Attr("version"), Attr("watch")
-    no_end_since = version.eq(task.version) if task.version else version.not_exists()
-    as_watched = watch.exists() if task.watch else watch.not_exists()
+    no_end_since = version.eq(before.version) if before.version else version.not_exists()
+    as_watched = watch.exists() if before.watch else watch.not_exists()
     put: dict[str, Any] = {
-        "connection": task.connection,
-        "task_id": task.task_id,
-        "version": task.version + 1,
-        "story": story_attributes(story),
+        "connection": after.connection,
+        "task_id": after.task_id,
+        "version": before.version + 1,
+        "story": story_attributes(after.story),
     }
-    remove: tuple[str, ...] = (EXPIRY,)  # what is watched does not expire
-    if task.watch is None:
-        put[EXPIRY], remove = expiry, ()
-    key = task_key(task.connection, task.task_id)
-    return Write(key, put, remove=remove, condition=no_end_since & as_watched)
+    remove: list[str] = []
+    if after.incident is not None:
+        put["incident"] = asdict(after.incident)
+    elif before.incident is not None:
+        remove.append("incident")
+    if after.mute is None and before.mute is not None:
+        remove.append("mute")
+    if before.watch is None:
+        put[EXPIRY] = expiry
+    else:
+        remove.append(EXPIRY)  # what is watched does not expire
+    key = task_key(after.connection, after.task_id)
+    return Write(key, put, remove=tuple(remove), condition=no_end_since & as_watched)
 
 
 def history_with(item: RunItem, entry: HistoryEntry | None) -> tuple[HistoryEntry, ...]:

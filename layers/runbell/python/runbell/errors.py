@@ -21,7 +21,8 @@ RunbellError
 │   ├── AlgoliaRefusedError      a 4xx that trying again does not mend
 │   ├── AlgoliaCredentialError   the key is refused, also after reading the secret anew
 │   ├── AlgoliaUnavailableError  5xx, no connection, no sense in the answer: try again
-│   └── AlgoliaRateLimitError    429: try again after `retry_after` seconds
+│   ├── AlgoliaRateLimitError    429: try again after `retry_after` seconds
+│   └── AlgoliaAmbiguousError    it may have been done: a person must look
 └── SlackError                   `code` is Slack's own word
     ├── SlackLaterError          try again, after `retry_after` seconds where Slack says so
     ├── SlackAmbiguousError      it may have been posted: try again, at the risk of a duplicate
@@ -177,6 +178,10 @@ class AlgoliaRateLimitError(AlgoliaError):
     """Algolia asks for fewer requests."""
 
     retryable = True
+
+
+class AlgoliaAmbiguousError(AlgoliaError):
+    """Algolia's answer was lost or tells nothing: what was asked for may be done or not."""
 
 
 class SlackError(RunbellError):

@@ -16,8 +16,11 @@ from runbell.text import clip
 GROUPS_KEPT = 5
 """Different messages of one run that are kept."""
 
-LONGEST_MESSAGE = 2_000
+LONGEST_MESSAGE = 12_000
 """Characters of a message that are kept."""
+
+LONGEST_IN_ALL = 24_000
+"""Characters that the messages of one run share: an item of the table holds 400 KB in all."""
 
 WORDS = ("message", "error", "reason", "description", "detail")
 """Where an event's data, which has no documented form, is searched for a message."""
@@ -60,7 +63,12 @@ def group_errors(events: Sequence[object], total: int | None = None) -> WhatWent
     first = next(iter(counts))
     others = [text for text, _ in counts.most_common() if text != first]
     kept = [first, *others][:GROUPS_KEPT]
-    groups = tuple(ErrorGroup(text, counts[text]) for text in kept)
+    left = LONGEST_IN_ALL
+    groups: tuple[ErrorGroup, ...] = ()
+    for number, text in enumerate(kept):
+        limit = left // (len(kept) - number)
+        groups += (ErrorGroup(clip(text, limit), counts[text]),)
+        left -= len(groups[-1].text)
     return WhatWentWrong(groups, max(total or 0, len(events)))
 
 

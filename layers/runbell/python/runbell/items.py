@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
 from typing import Any
 
 from runbell.changes import State
 from runbell.events import ErrorGroup, WhatWentWrong
-from runbell.rules import Watch
+from runbell.quiet import QuietHours
+from runbell.rules import Incident, Mute, Watch
 from runbell.run import Progress, Run
 from runbell.tasks import Names, TaskInfo, TaskItem, parse_story
 
@@ -31,6 +33,9 @@ class HistoryEntry:
         standstill: Why the run is called stalled; see `rules.Standstill`.
         typical: How many seconds a run of its task takes typically, where that is known.
         errors: What went wrong.
+        hushed: Whether it is told in its thread only, because people have just been pinged for the
+            same.
+        held_until: The end of the quiet hours (RFC 3339, UTC) whose summary tells it instead.
     """
 
     number: int
@@ -46,11 +51,46 @@ class HistoryEntry:
     standstill: str | None = None
     typical: int | None = None
     errors: WhatWentWrong | None = None
+    hushed: bool = False
+    held_until: str | None = None
 
     @property
     def state(self) -> State:
         """The state that the change led to."""
         return State(self.status, self.outcome)
+
+
+class NoteKind(StrEnum):
+    """What somebody did about a run from Slack, or what came of it."""
+
+    CLAIMED = "claimed"
+    """Somebody looks after it."""
+    ASKED = "asked"
+    """Somebody wants its task to run again."""
+    AGAIN = "again"
+    """The task runs again: `text` is the new run's ID."""
+    REFUSED = "refused"
+    """The task could not be run again: `text` says why."""
+    MUTED = "muted"
+    """Somebody silenced the task: `text` is until when, or empty for until it recovers."""
+    UNMUTED = "unmuted"
+
+
+@dataclass(frozen=True)
+class Note:
+    """A word about a run that is no change of it; it is told in the run's thread.
+
+    Args:
+        kind: What was done.
+        by: Slack's ID of who did it; None for Runbell itself.
+        at: When (RFC 3339, UTC).
+        text: More about it; see NoteKind.
+    """
+
+    kind: str
+    by: str | None
+    at: str
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +105,10 @@ class Delivery:
         error: Slack's last word, if it refused.
         given_up: The number of the last change that was laid away, because Slack will never take
             it here.
+        parts: How many messages of the change after `told` are out already: a failure with long
+            errors takes several.
+        noted: How many of the run's notes were told.
+        shown_at: When the run's message was posted or edited last (RFC 3339, UTC).
     """
 
     channel_id: str | None = None
@@ -73,6 +117,9 @@ class Delivery:
     shown: int = 0
     error: str | None = None
     given_up: int = 0
+    parts: int = 0
+    noted: int = 0
+    shown_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +137,8 @@ class RunItem:
     `version` grows with each saved look at the run; 0 means that nobody has looked yet.
     `channel` is where the latest announcement belongs; `pending_since` is set while something
     is to be brought to Slack, `unknown_since` while Algolia does not know a run that is looked at.
+    `thread_of` is the run in whose thread it is told: the first failure of its task in a row, or
+    the one that somebody had run again.
     """
 
     connection: str
@@ -106,7 +155,10 @@ class RunItem:
     unknown_since: str | None = None
     updated_at: str | None = None
     names: Names | None = None
+    thread_of: str | None = None
+    notes: tuple[Note, ...] = ()
     missed: Missed | None = None
+    report: Mapping[str, Any] | None = None
     test: bool = False
 
     @property
@@ -160,6 +212,13 @@ def watch_attributes(watch: Watch) -> dict[str, Any]:
         attributes["notify_on"] = sorted(watch.notify_on)
     if watch.mentions is not None:
         attributes["mentions"] = list(watch.mentions)
+    if watch.quiet_hours is not None:
+        hours = watch.quiet_hours
+        attributes["quiet_hours"] = {
+            **asdict(hours),
+            "break_through": sorted(hours.break_through),
+            "days": sorted(hours.days),
+        }
     return attributes
 
 
@@ -203,6 +262,9 @@ def parse_item(item: Mapping[str, Any]) -> RunItem:
         unknown_since=item.get("unknown_since"),
         updated_at=item.get("updated_at"),
         names=_names(item["names"]) if "names" in item else None,
+        thread_of=item.get("thread_of"),
+        notes=tuple(_note(each) for each in item.get("notes", ())),
+        report=item.get("report"),
         missed=_missed(item["missed"]) if "missed" in item else None,
         test="test" in item,
     )
@@ -217,6 +279,8 @@ def parse_task_item(item: Mapping[str, Any]) -> TaskItem:
         version=int(item.get("version", 0)),
         story=parse_story(item["story"]) if "story" in item else blank.story,
         info=_info(item["info"]) if "info" in item else None,
+        incident=_incident(item["incident"]) if "incident" in item else None,
+        mute=_mute(item["mute"]) if "mute" in item else None,
         watch=parse_watch(item["watch"]) if "watch" in item else None,
         watched_since=item.get("watched_since"),
         look_through="look_through" in item,
@@ -254,7 +318,29 @@ def _history_entry(attributes: Mapping[str, Any]) -> HistoryEntry:
         standstill=attributes.get("standstill"),
         typical=None if typical is None else int(typical),
         errors=_errors(attributes["errors"]) if "errors" in attributes else None,
+        hushed=attributes.get("hushed", False),
+        held_until=attributes.get("held_until"),
     )
+
+
+def _note(attributes: Mapping[str, Any]) -> Note:
+    return Note(
+        attributes["kind"], attributes.get("by"), attributes["at"], attributes.get("text", "")
+    )
+
+
+def _incident(attributes: Mapping[str, Any]) -> Incident:
+    return Incident(
+        run_id=attributes["run_id"],
+        channel=attributes["channel"],
+        pinged=int(attributes["pinged"]),
+        pinged_at=attributes["pinged_at"],
+        is_blocked=attributes["is_blocked"],
+    )
+
+
+def _mute(attributes: Mapping[str, Any]) -> Mute:
+    return Mute(attributes["by"], attributes["at"], attributes.get("until"))
 
 
 def _errors(attributes: Mapping[str, Any]) -> WhatWentWrong:
@@ -270,6 +356,9 @@ def _delivery(attributes: Mapping[str, Any]) -> Delivery:
         shown=int(attributes.get("shown", 0)),
         error=attributes.get("error"),
         given_up=int(attributes.get("given_up", 0)),
+        parts=int(attributes.get("parts", 0)),
+        noted=int(attributes.get("noted", 0)),
+        shown_at=attributes.get("shown_at"),
     )
 
 
@@ -283,6 +372,19 @@ def parse_watch(attributes: Mapping[str, Any]) -> Watch:
         mentions=None if mentions is None else tuple(mentions),
         muted_until=attributes.get("muted_until"),
         stalled_after=None if stalled_after is None else int(stalled_after),
+        quiet_hours=_quiet_hours(attributes["quiet_hours"])
+        if "quiet_hours" in attributes
+        else None,
+    )
+
+
+def _quiet_hours(attributes: Mapping[str, Any]) -> QuietHours:
+    return QuietHours(
+        begin=attributes["begin"],
+        end=attributes["end"],
+        timezone=attributes["timezone"],
+        break_through=frozenset(attributes["break_through"]),
+        days=frozenset(attributes["days"]),
     )
 
 

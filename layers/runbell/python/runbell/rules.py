@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from runbell.changes import State
+from runbell.quiet import QuietHours
 from runbell.run import Outcome, ReasonCode, Run, Status, instant
 
 OVERTIME = 3
@@ -15,6 +16,9 @@ OVERTIME = 3
 
 LEAST_OVERTIME = timedelta(minutes=5)
 """What a run may take in any case: three times a few seconds is no standstill."""
+
+PING_AGAIN = timedelta(days=1)
+"""After which a task that goes on failing is told aloud again."""
 
 LEAST_KNOWN = 3
 """Runs of a task that must have succeeded before one of them can be called typical."""
@@ -50,6 +54,18 @@ ASKED_BY: dict[Kind, tuple[Kind, ...]] = {
 """The words of a notify-on set that ask for a kind, where they are not the kind's own name."""
 
 
+MUST_BE_SEEN = frozenset(
+    {Kind.RECOVERED, Kind.FAILED, Kind.BLOCKED, Kind.STALLED, Kind.MISSED},
+)
+"""What an edit is too quiet for: it is told in a post of its own, which mentions people."""
+
+FAILURES = frozenset({Kind.FAILED, Kind.BLOCKED})
+"""What an incident is made of."""
+
+ENDS_A_MUTE = frozenset({Kind.SUCCEEDED, Kind.RECOVERED})
+"""What is told of a task that is muted until it recovers."""
+
+
 class Standstill(StrEnum):
     """Why a run is called stalled."""
 
@@ -71,6 +87,7 @@ class Watch:
         muted_until: Nothing is announced before this moment (RFC 3339).
         stalled_after: Minutes without news after which a started run counts as stalled; 0 for
             never.
+        quiet_hours: When announcements are held back.
     """
 
     channel: str | None = None
@@ -78,6 +95,46 @@ class Watch:
     mentions: tuple[str, ...] | None = None
     muted_until: str | None = None
     stalled_after: int | None = None
+    quiet_hours: QuietHours | None = None
+
+
+@dataclass(frozen=True)
+class Mute:
+    """A task that somebody silenced from Slack.
+
+    Args:
+        by: Slack's ID of who did.
+        at: When (RFC 3339, UTC).
+        until: For how long (RFC 3339, UTC); None until the task recovers.
+    """
+
+    by: str
+    at: str
+    until: str | None = None
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether its time is up; one until a recovery is over when it is taken away."""
+        until = instant(self.until)
+        return until is not None and now >= until
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Failures of a task that people were told of, up to its next success.
+
+    Args:
+        run_id: The run in whose thread they are told.
+        channel: Where that is.
+        pinged: How many failures in a row there were when people were pinged last.
+        pinged_at: When that was (RFC 3339, UTC).
+        is_blocked: Whether they were pinged because Algolia has switched the task off.
+    """
+
+    run_id: str
+    channel: str
+    pinged: int
+    pinged_at: str
+    is_blocked: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +146,8 @@ class Routing:
     mentions: tuple[str, ...] = ()
     muted_until: str | None = None
     stalled_after: timedelta | None = None
+    quiet_hours: QuietHours | None = None
+    mute: Mute | None = None
 
     def with_watch(self, watch: Watch | None) -> Routing:
         """The same, with the wishes of a watch put first."""
@@ -106,37 +165,91 @@ class Routing:
         if watch.stalled_after is not None:
             patience = timedelta(minutes=watch.stalled_after) if watch.stalled_after else None
             routing = replace(routing, stalled_after=patience)
+        if watch.quiet_hours is not None:
+            routing = replace(routing, quiet_hours=watch.quiet_hours)
         return routing
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """A change that people are to be told of, in one channel."""
+    """A change that people are to be told of, in one channel.
+
+    Args:
+        kind: What it means.
+        channel: Where.
+        mentions: Whom to mention.
+        held: The quiet hours (begin and end, UTC) that hold it back; it is told in their summary.
+    """
 
     kind: Kind
     channel: str
     mentions: tuple[str, ...] = ()
+    held: tuple[datetime, datetime] | None = None
 
 
 def announce(
-    kind: Kind, routing: Routing, now: datetime, *, owed: bool = False
+    kind: Kind,
+    routing: Routing,
+    now: datetime,
+    *,
+    owed: bool = False,
+    in_incident: bool = False,
 ) -> Announcement | None:
     """Decide whether something that has happened to a run is told, and where.
 
     Args:
         kind: What has happened.
         routing: What people asked for.
-        now: The time of day, for what is muted.
+        now: The time of day, for what is muted or held back.
         owed: Whether people were told that the run had stalled, and so must hear what became of
             it.
+        in_incident: Whether people were told of failures of its task that it comes after.
     """
-    until = instant(routing.muted_until)
-    if until is not None and now < until:
+    if _is_muted(kind, routing, now):
         return None
-    asked = any(word in routing.notify_on for word in ASKED_BY.get(kind, (kind,)))
+    words = ASKED_BY.get(kind, (kind,))
+    asked = any(word in routing.notify_on for word in words)
     if not asked and not owed and kind is not Kind.OTHER:
         return None
-    return Announcement(kind=kind, channel=routing.channel, mentions=routing.mentions)
+    held = routing.quiet_hours.around(now) if routing.quiet_hours else None
+    breaks = routing.quiet_hours.break_through if routing.quiet_hours else frozenset()
+    if any(word in breaks for word in words):
+        held = None
+    if kind is Kind.RECOVERED and in_incident and Kind.FAILED in breaks:
+        held = None  # who was woken by a failure hears that it is well again
+    return Announcement(kind, routing.channel, routing.mentions, held)
+
+
+def _is_muted(kind: Kind, routing: Routing, now: datetime) -> bool:
+    until, mute = instant(routing.muted_until), routing.mute
+    if until is not None and now < until:
+        return True
+    if mute is None or mute.is_over(now):
+        return False
+    return mute.until is not None or kind not in ENDS_A_MUTE
+
+
+def is_ping(
+    kind: Kind, incident: Incident | None, failures: int, threshold: int, now: datetime
+) -> bool:
+    """Decide whether a failure is told aloud: to the whole channel, with mentions.
+
+    While a task goes on failing, people hear of the first failure, the second, the one at which
+    Algolia switches the task off, and then once a day; the others are told in the thread.
+
+    Args:
+        kind: FAILED or BLOCKED.
+        incident: The failures before it that people were told of.
+        failures: How many there are in a row by now.
+        threshold: After how many Algolia switches the task off.
+        now: The time of day.
+    """
+    if incident is None or (kind is Kind.BLOCKED and not incident.is_blocked):
+        return True
+    if any(incident.pinged < rung <= failures for rung in (1, 2, threshold)):
+        return True
+    pinged_at = instant(incident.pinged_at)
+    return pinged_at is None or now - pinged_at >= PING_AGAIN
 
 
 def kind_of(state: State) -> Kind:

@@ -19,7 +19,7 @@ from runbell.text import clip
 MAX_WORD = 300
 """Characters of any other value that is Algolia's to choose, IDs aside."""
 
-MAX_REASON = 8_000
+MAX_REASON = 12_000
 """Characters of a run's reason that are kept: a table's item holds 400 KB in all."""
 
 LARGEST_NUMBER = 2**63

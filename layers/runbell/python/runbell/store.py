@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from runbell.commits import DUE, EXPIRY, UNKNOWN, history_with, write_of_run, write_of_story
+from runbell.commits import DUE, EXPIRY, UNKNOWN, history_with, write_of_run, write_of_task
 from runbell.errors import LostRaceError
 from runbell.items import (
     Delivery,
     HistoryEntry,
     Missed,
+    Note,
     RunItem,
     entry_attributes,
     known,
@@ -32,7 +33,7 @@ from runbell.items import (
 from runbell.rules import Watch
 from runbell.run import Run, timestamp
 from runbell.table import Table
-from runbell.tasks import Names, Story, TaskItem, expiry_of
+from runbell.tasks import Names, TaskItem, expiry_of
 
 if TYPE_CHECKING:
     from boto3.dynamodb.conditions import ConditionBase
@@ -43,6 +44,12 @@ forgotten meanwhile would be news again."""
 
 TEST_KEPT = timedelta(days=1)
 """How long the item of a test message stays."""
+
+NOTES_KEPT = 50
+"""Words about a run that are kept."""
+
+LOST_RACES = 10
+"""Races lost in a row before a note is given up."""
 
 _PENDING = ("pending", "pending_since", "pending_due")
 _WATCH = ("watch", "watched", "watched_since")
@@ -144,8 +151,8 @@ class RunStore:
         announce_in: str | None,
         due_at: datetime | None = None,
         names: Names | None = None,
-        task: TaskItem | None = None,
-        story: Story | None = None,
+        thread_of: str | None = None,
+        task: tuple[TaskItem, TaskItem] | None = None,
     ) -> RunItem:
         """Save what was seen of a run together with the fact that it is still to be announced.
 
@@ -157,8 +164,9 @@ class RunStore:
             due_at: When to look at the run again at the latest; None if it has ended, or nobody
                 wants it looked at.
             names: Those of the run's task, as far as they are known.
-            task: The task's item that `story` follows from.
-            story: What is now to be said of the task. It is saved with the run or not at all.
+            thread_of: The run in whose thread it is told from now on; None leaves that as it is.
+            task: The task's item as it was read, and as it is to be. It is saved with the run or
+                not at all.
 
         Returns:
             The item as saved.
@@ -178,6 +186,7 @@ class RunStore:
             unknown_since=None,
             updated_at=timestamp(now),
             names=names or item.names,
+            thread_of=thread_of or item.thread_of,
         )
         writes = [
             write_of_run(
@@ -188,9 +197,9 @@ class RunStore:
                 expiry=self._expiry(self._retention),
             )
         ]
-        if task is not None and story is not None:
-            expiry = expiry_of(task, now, self._retention)
-            writes.append(write_of_story(task, story, expiry=expiry))
+        if task is not None:
+            expiry = expiry_of(task[1], now, self._retention)
+            writes.append(write_of_task(*task, expiry=expiry))
         if not self._table.write(*writes):
             raise LostRaceError(f"run {item.run_id} was saved by another at the same time")
         return saved
@@ -223,8 +232,17 @@ class RunStore:
         still_there = Attr("deliveries").exists()
         self._table.update(key, put=put, condition=still_there)
 
-    def put_watch(self, connection: str, run_id: str, watch: Watch) -> RunItem:
-        """Watch a run, known or not; a watch that was there before is replaced."""
+    def put_watch(
+        self, connection: str, run_id: str, watch: Watch, *, thread_of: str | None = None
+    ) -> RunItem:
+        """Watch a run, known or not; a watch that was there before is replaced.
+
+        Args:
+            connection: Whose run.
+            run_id: Which.
+            watch: What is asked for.
+            thread_of: The run in whose thread it is to be told, if it is another's.
+        """
         now = timestamp(self._now())
         put: dict[str, Any] = {
             "connection": connection,
@@ -232,6 +250,8 @@ class RunStore:
             "watch": watch_attributes(watch),
             "watched": connection,
         }
+        if thread_of is not None:
+            put["thread_of"] = thread_of
         snapshot = self.get(connection, run_id).snapshot
         has_ended = snapshot is not None and snapshot.is_terminal
         if not has_ended:  # what is looked at does not expire
@@ -325,8 +345,11 @@ class RunStore:
                 since=found["pending_since"],
             )
 
-    def postpone(self, pending: Pending, by: timedelta) -> None:
-        """Leave a pending run to the queue for a while, because a sweep has just enqueued it."""
+    def postpone(self, pending: Pending | RunItem, by: timedelta) -> None:
+        """Have the sweep leave a pending run alone for a while.
+
+        Be it that one has just enqueued it, or that it is too early to show what is new of it.
+        """
         from boto3.dynamodb.conditions import Attr
 
         is_pending = Attr("pending").exists() & Attr("version").eq(pending.version)
@@ -335,6 +358,58 @@ class RunStore:
             put={"pending_due": timestamp(self._now() + by)},
             condition=is_pending,
         )
+
+    def add_note(self, connection: str, run_id: str, note: Note) -> RunItem | None:
+        """Save a word about a run together with the fact that it is still to be told.
+
+        Returns:
+            The item as saved; None if there is nowhere to tell it, or it was told before.
+
+        Raises:
+            LostRaceError: Others kept writing the same run.
+        """
+        from boto3.dynamodb.conditions import Attr
+
+        for _ in range(LOST_RACES):
+            item = self.get(connection, run_id)
+            said = [(each.kind, each.by, each.text) for each in item.notes]
+            if not item.channel or (note.kind, note.by, note.text) in said:
+                return None
+            now = timestamp(self._now())
+            notes = (*item.notes, note)[-NOTES_KEPT:]
+            put: dict[str, Any] = {
+                "version": item.version + 1,
+                "notes": [known(asdict(each)) for each in notes],
+                "pending": connection,
+                "pending_due": now,
+            }
+            saved = self._table.update(
+                run_key(connection, run_id),
+                put=put,
+                keep={"pending_since": now, "deliveries": {}},
+                remove=(EXPIRY,),
+                condition=Attr("version").eq(item.version),
+            )
+            if saved:
+                return parse_item(saved)
+        raise LostRaceError(f"run {run_id} was saved by others {LOST_RACES} times in a row")
+
+    def expect_summary(self, connection: str, channel: str, begin: datetime, end: datetime) -> None:
+        """Have a channel told, once its quiet hours are over, what they have held back."""
+        from boto3.dynamodb.conditions import Attr
+
+        until = timestamp(end)
+        put = {
+            "connection": connection,
+            "channel": channel,
+            "begin": timestamp(begin),
+            "end": until,
+            "due": connection,
+            "due_at": until,
+            EXPIRY: int((end + self._retention).timestamp()),
+        }
+        key = f"summary#{connection}#{until} {channel}"
+        self._table.update(key, put=put, condition=Attr("end").not_exists())
 
     def create_test(self, connection: str, test_id: str, channel: str) -> None:
         """Make the item that a test message goes by. No sweep and no listing finds it."""
@@ -358,10 +433,12 @@ class RunStore:
         entry: HistoryEntry,
         channel: str,
         names: Names | None,
+        held_until: datetime | None = None,
     ) -> RunItem | None:
         """Save that a run is missing and to be announced so; None if it was saved before.
 
-        It goes the way of a run's item, under an ID made of the task and the moment.
+        It goes the way of a run's item, under an ID made of the task and the moment. In quiet hours
+        it is left to the sweep after them.
         """
         from boto3.dynamodb.conditions import Attr
 
@@ -383,7 +460,7 @@ class RunStore:
                 "updated_at": now,
                 "pending": connection,
                 "pending_since": now,
-                "pending_due": now,
+                "pending_due": timestamp(held_until) if held_until else now,
             },
             condition=not_saved_before,
         )

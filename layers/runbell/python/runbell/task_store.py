@@ -6,13 +6,13 @@ How their runs have ended is saved with each run's end, by RunStore.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from runbell.items import info_attributes, parse_task_item, task_key, watch_attributes
-from runbell.rules import Watch
-from runbell.run import timestamp
+from runbell.items import info_attributes, known, parse_task_item, task_key, watch_attributes
+from runbell.rules import Mute, Watch
+from runbell.run import instant, timestamp
 from runbell.table import Table
 from runbell.tasks import TaskInfo, TaskItem, expiry_of
 
@@ -92,6 +92,20 @@ class TaskStore:
             condition=is_watched,
         )
         return saved is not None
+
+    def put_mute(self, connection: str, task_id: str, mute: Mute | None) -> None:
+        """Silence a task, or let it be heard again."""
+        key = task_key(connection, task_id)
+        named = {"connection": connection, "task_id": task_id}
+        if mute is None:
+            self._table.update(key, put=named, remove=("mute",))
+            return
+        task = self.get(connection, task_id)
+        put: dict[str, Any] = {**named, "mute": known(asdict(mute))}
+        if task.watch is None:
+            until = max(self._now(), instant(mute.until) or self._now())
+            put["expires_at"] = expiry_of(task, until, self._retention)
+        self._table.update(key, put=put)
 
     def put_info(self, task: TaskItem, info: TaskInfo, due_at: datetime | None = None) -> None:
         """Remember what Algolia says of a task.

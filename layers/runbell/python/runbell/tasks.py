@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from runbell.rules import LEAST_KNOWN, Watch
+from runbell.rules import LEAST_KNOWN, Incident, Mute, Watch
 from runbell.run import Outcome, Run, instant, timestamp
 
 ENDS_KEPT = 24
@@ -204,13 +204,19 @@ class TaskInfo:
 
 @dataclass(frozen=True)
 class TaskItem:
-    """One task's item; `version` grows with each end in its story."""
+    """One task's item.
+
+    `version` grows with each end in its story. `incident` is there while it fails and people know,
+    `mute` while somebody on Slack wants to hear nothing of it.
+    """
 
     connection: str
     task_id: str
     version: int = 0
     story: Story = Story()
     info: TaskInfo | None = None
+    incident: Incident | None = None
+    mute: Mute | None = None
     watch: Watch | None = None
     watched_since: str | None = None
     look_through: bool = False

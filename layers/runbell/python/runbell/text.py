@@ -4,6 +4,9 @@ from __future__ import annotations
 
 _GAP = " … "
 
+_WORTH_A_COUNT = 1_000
+"""From this limit on, a text says how much of it was left out."""
+
 
 def clip(text: str, limit: int) -> str:
     """Cut the middle out of a text that is longer than `limit` characters.
@@ -14,6 +17,9 @@ def clip(text: str, limit: int) -> str:
         return text
     if limit <= len(_GAP) + 1:
         return text[:limit]
-    kept = limit - len(_GAP)
+    gap = _GAP
+    if limit >= _WORTH_A_COUNT:
+        gap = f" … [{len(text) - limit + 40:,} characters left out] … "
+    kept = limit - len(gap)
     tail = kept // 3
-    return text[: kept - tail] + _GAP + (text[-tail:] if tail else "")
+    return text[: kept - tail] + gap + (text[-tail:] if tail else "")

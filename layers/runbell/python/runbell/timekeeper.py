@@ -150,13 +150,15 @@ class Timekeeper:
             mentions=announcement.mentions,
         )
         missed = Missed(task.task_id, expected_at)
+        held_until = announcement.held[1] if announcement.held else None
         item = self._store.create_missed(
-            self._connection, missed, entry, announcement.channel, info.names
+            self._connection, missed, entry, announcement.channel, info.names, held_until
         )
         if item is None:
             return 0
         logger.info("a run is missing", extra={"task_id": task.task_id, "expected_at": expected_at})
-        self._checker.enqueue(item)
+        if held_until is None:
+            self._checker.enqueue(item)
         return 1
 
     def _runs_of(self, task: TaskItem, deadline: Deadline) -> Iterator[Run]:
