@@ -166,6 +166,6 @@ def _watcher(table: Table, algolia: AlgoliaStandIn) -> Watcher:
         store,
         Sweeper("default", store, outbox),
         lambda c: Checker(c, client, store, outbox, Background(client, tasks), routing),
-        lambda checker: Timekeeper(checker, store, tasks),
+        lambda checker: {"task": Timekeeper(checker, store, tasks).look},
         table,
     )

@@ -97,7 +97,7 @@ def runbell(
             store,
             Sweeper(DEFAULT, store, queue, now=now),
             open_checker,
-            lambda checker: Timekeeper(checker, store, tasks, now=now),
+            lambda checker: {"task": Timekeeper(checker, store, tasks, now=now).look},
             table,
             now=now,
         )

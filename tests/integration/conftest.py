@@ -424,7 +424,7 @@ def rebuild(
             store,
             Sweeper(name, store, outbox, now=clock),
             open_checker,
-            lambda checker: Timekeeper(checker, store, tasks, now=clock),
+            lambda checker: {"task": Timekeeper(checker, store, tasks, now=clock).look},
             table,
             now=clock,
         )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runbell.connections import Connection, ConnectionStore
     from runbell.inbox import Inbox
     from runbell.listings import Listings
+    from runbell.looks import Duty
     from runbell.outbox import Outbox
     from runbell.schedules import Schedules
     from runbell.secrets import Secret
@@ -87,7 +88,6 @@ def outbox() -> Outbox:
 def watcher(name: str) -> Watcher:
     """What looks at the runs of a connection."""
     from runbell.sweeper import Sweeper
-    from runbell.timekeeper import Timekeeper
     from runbell.watcher import Watcher
 
     return Watcher(
@@ -96,9 +96,16 @@ def watcher(name: str) -> Watcher:
         store(),
         Sweeper(name, store(), outbox()),
         _checker,
-        lambda checker: Timekeeper(checker, store(), tasks()),
+        _duties,
         table(),
     )
+
+
+def _duties(checker: Checker) -> dict[str, Duty]:
+    """What a tick does for what is due and is no run."""
+    from runbell.timekeeper import Timekeeper
+
+    return {"task": Timekeeper(checker, store(), tasks()).look}
 
 
 def _checker(connection: Connection) -> Checker:

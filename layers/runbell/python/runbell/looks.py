@@ -57,6 +57,9 @@ class Work:
 
 T = TypeVar("T")
 
+Duty = Callable[[str, Deadline], int]
+"""Does what is due for a thing of this name; answers with how many changes there were."""
+
 
 class Looks:
     """Looks at runs and tasks of one connection, and counts what comes of it.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from runbell.checker import Check, Checker
 from runbell.connections import Scan
@@ -18,11 +19,10 @@ from runbell.errors import (
     OutOfTimeError,
     RunbellError,
 )
-from runbell.looks import Looks, Work
+from runbell.looks import Duty, Looks, Work
 from runbell.observability import logger, told
 from runbell.run import Run, Status, parse_run
 from runbell.store import RunStore
-from runbell.timekeeper import Timekeeper
 
 FEW = 3
 """Due runs that are fetched one by one; more of them are first looked for in a list."""
@@ -46,7 +46,7 @@ class Round:
 
     Args:
         checker: Looks at one run.
-        timekeeper: Looks at one task.
+        duties: What is done, by the kind of the item, for what is due and is no run.
         looks: Looks at many.
         store: Remembers the connection's runs.
         settled: What this process has found in the table as it is.
@@ -58,7 +58,7 @@ class Round:
     def __init__(
         self,
         checker: Checker,
-        timekeeper: Timekeeper,
+        duties: Mapping[str, Duty],
         looks: Looks,
         store: RunStore,
         settled: Settled,
@@ -68,7 +68,7 @@ class Round:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._checker = checker
-        self._timekeeper = timekeeper
+        self._duties = duties
         self._looks = looks
         self._store = store
         self._settled = settled
@@ -124,10 +124,9 @@ class Round:
         return scan
 
     def _look_at_due(self, due: Sequence[tuple[str, str]], scan: Scan) -> None:
-        """Look at runs and tasks of which no list needs to show anything new."""
+        """Look at runs of which no list needs to show anything new, and do what else is due."""
         deadline, checker = self._deadline, self._checker
         runs = {name for kind, name in due if kind == "run"} - self._seen
-        tasks = {name for kind, name in due if kind == "task"}
         done = Work()
         if len(runs) > FEW:
             shown = self._shown_as_active(runs)
@@ -141,11 +140,10 @@ class Round:
         def look(run_id: str) -> Check:
             return checker.look(run_id, deadline)
 
-        def look_at_task(task_id: str) -> int:
-            return self._timekeeper.look(task_id, deadline)
-
         done.add(self._looks.at_each(look, sorted(runs), deadline))
-        done.add(self._looks.at_each(look_at_task, sorted(tasks), deadline))
+        for kind, duty in self._duties.items():
+            names = sorted({name for of, name in due if of == kind})
+            done.add(self._looks.at_each(partial(duty, deadline=deadline), names, deadline))
         done.failed = [name for name in done.failed if name in scan.again]  # the others stay due
         self._work.add(done)
 

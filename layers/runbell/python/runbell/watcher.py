@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,13 +13,12 @@ from runbell.connections import Connection, ConnectionStore, Scan
 from runbell.deadline import Deadline
 from runbell.discovery import Settled
 from runbell.errors import AlgoliaCredentialError
-from runbell.looks import Looks, Work
+from runbell.looks import Duty, Looks, Work
 from runbell.round import Round
 from runbell.run import timestamp
 from runbell.store import RunStore
 from runbell.sweeper import Sweeper
 from runbell.table import Table
-from runbell.timekeeper import Timekeeper
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Watcher:
         store: Remembers its runs.
         sweeper: Enqueues again what is pending.
         open_checker: Makes what looks at one run, as the connection is now.
-        open_timekeeper: Makes what looks at one task.
+        open_duties: Makes what does other things that are due; see Round.
         table: Counts what is asked of it.
         now: The time of day.
     """
@@ -72,7 +71,7 @@ class Watcher:
         store: RunStore,
         sweeper: Sweeper,
         open_checker: Callable[[Connection], Checker],
-        open_timekeeper: Callable[[Checker], Timekeeper],
+        open_duties: Callable[[Checker], Mapping[str, Duty]],
         table: Table,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -82,7 +81,7 @@ class Watcher:
         self._store = store
         self._sweeper = sweeper
         self._open_checker = open_checker
-        self._open_timekeeper = open_timekeeper
+        self._open_duties = open_duties
         self._table = table
         self._now = now
         self._settled = Settled()
@@ -119,9 +118,9 @@ class Watcher:
         requests = checker.client.requests_made
         looks = Looks(self._name, self._store, now=self._now)
         if run_ids is None:
-            keeper = self._open_timekeeper(checker)
+            duties = self._open_duties(checker)
             about = Round(
-                checker, keeper, looks, self._store, self._settled, work, deadline, now=self._now
+                checker, duties, looks, self._store, self._settled, work, deadline, now=self._now
             )
             scan = about.go(connection.scan)
             if scan != before.scan:
