@@ -7,15 +7,16 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+BLOCK_TYPES := local/slack/types
 CODE := layers/runbell/python/runbell functions local tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up counts test season lint format build deploy bench lock clean
+.PHONY: help setup demo up counts test season lint format build deploy bench lock block-types clean
 
 help: ## List what there is
 	@echo "Runbell tells a team on Slack what happens to their Algolia ingestion runs."
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.done .venv-aws/.done .venv-lambda/.done ## Install the tools this folder needs, into it (the others do so too)
 
@@ -62,8 +63,11 @@ lock: $(VENV)/.done ## Pin every dependency anew, with hashes
 	@echo "layers/dependencies/requirements.txt" && $(BIN)/uv pip compile --quiet --universal --python-version 3.13 \
 		--generate-hashes --no-annotate --no-header --upgrade --group layer -o layers/dependencies/requirements.txt
 
+block-types: $(BLOCK_TYPES)/node_modules/.done ## Make the schema of Slack's block types anew; needs Node.js 20
+	@cd $(BLOCK_TYPES) && node schema.mjs
+
 clean: ## Remove what was built and installed here
-	rm -rf .venv .venv-aws .venv-lambda .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-aws .venv-lambda .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(BLOCK_TYPES)/node_modules
 
 # Each environment is made anew when its requirements have changed. `.venv` comes first: it holds
 # the installer of the others.
@@ -82,6 +86,13 @@ $(VENV)/.done: requirements/dev.txt
 	@echo "setup: $(SETTING_UP_$*) …"
 	@rm -rf .venv-$* && $(PYTHON) -m venv .venv-$*
 	@$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r requirements/$*.txt || { $(OFFLINE); }
+	@touch $@
+
+$(BLOCK_TYPES)/node_modules/.done: $(BLOCK_TYPES)/package-lock.json
+	@node --version >/dev/null 2>&1 && npm --version >/dev/null 2>&1 || { \
+		echo "make: Node.js 20 or newer is needed for this, with npm." >&2; exit 1; }
+	@cd $(BLOCK_TYPES) && npm ci --ignore-scripts --no-audit --no-fund --silent || { \
+		echo "make: installing failed; is the npm registry reachable from here?" >&2; exit 1; }
 	@touch $@
 
 SETTING_UP_aws := the local AWS

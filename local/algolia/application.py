@@ -9,10 +9,11 @@ from typing import Any
 
 from local.algolia.lists import EVENTS, RUNS, RefusedError
 from local.algolia.living_runs import LivingRuns
-from local.algolia.record import GivenAnswer, Shown
+from local.algolia.record import GivenAnswer, Shown, Started
 from local.algolia.resources import Resources
 from local.algolia.rows import Listed, Rows
 from local.algolia.runs import LiteralRun, PlayedLife, RunLife, Step
+from local.algolia.started_runs import StartedRuns
 from local.algolia.times import moment, rfc3339, time_in
 from local.faults import Faults
 from local.http_messages import Answer, Request
@@ -43,7 +44,7 @@ class Application:
         self._runs = LivingRuns(RUNS.sorts)
         self._events: dict[str, Rows] = {}
         self._resources = Resources()
-        self._scripts: dict[str, tuple[Sequence[Step], str]] = {}
+        self._started = StartedRuns()
         self._shown: dict[tuple[str, str, str | None], Shown] = {}
 
     def play(self, *lives: RunLife, start: float | None = None) -> None:
@@ -99,10 +100,20 @@ class Application:
             self._resources.put_destination(copy.deepcopy(destination))
 
     def script_task(self, task_id: str, steps: Sequence[Step], *, type: str = "reindex") -> None:  # noqa: A002
-        """Let every run that runTask starts from now on live these steps."""
+        """Let every run of the task that runTask starts from now on live these steps.
+
+        A run of a task without a script is created, started after a second and finished
+        with success after some more. An enabled task runs and a disabled one too: what
+        Algolia does with the latter isn't documented.
+        """
         with self._world:
-            self._scripts[task_id] = (steps, type)
+            self._started.script(task_id, steps, type)
             self._resources.mention(task_id)
+
+    def started(self) -> list[Started]:
+        """Every run that runTask has started, oldest first, also when no answer told so."""
+        with self._world:
+            return self._started.so_far()
 
     def rotate_key(self, new_key: str) -> None:
         """Accept this API key alone from now on."""
@@ -152,18 +163,14 @@ class Application:
                 return "getDestination", _found(destination, "destination"), []
             case "POST", ["2", "tasks", task_id, "run"]:
                 _found(self._resources.task(task_id), "task")
-                return "runTask", self._start_run(task_id, now), []
+                life = self._started.start(task_id, request.body, now)
+                self.play(life, start=now)
+                return "runTask", {"runID": life.run_id, "createdAt": rfc3339(moment(now))}, []
         raise RefusedError(404, f"There is no {request.method} {request.path}")
 
     def _run(self, run_id: str, now: float) -> Document | None:
         row = self._runs.at(run_id, now)
         return row.item if row else None
-
-    def _start_run(self, task_id: str, now: float) -> Document:
-        steps, kind = self._scripts.get(task_id, ([Step(0, "created")], "reindex"))
-        run_id = str(uuid.uuid4())
-        self.play(RunLife(run_id, task_id, steps, kind), start=now)
-        return {"runID": run_id, "createdAt": rfc3339(moment(now))}
 
     def _note(self, given: GivenAnswer, runs: list[Document]) -> None:
         at = self._clock()

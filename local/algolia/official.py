@@ -1,13 +1,29 @@
-"""Answers of the stand-in, read by the vendor's own client."""
+"""The stand-in as the vendor's own client sees it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from local.algolia.record import GivenAnswer
+from local.algolia.stand_in import AlgoliaStandIn
 
 if TYPE_CHECKING:
+    from algoliasearch.ingestion.client import IngestionClientSync
     from pydantic import BaseModel
+
+
+def official_client(algolia: AlgoliaStandIn) -> IngestionClientSync:
+    """The vendor's client, which asks the stand-in and does not wait when it is refused."""
+    from algoliasearch.http.hosts import Host, HostsCollection
+    from algoliasearch.ingestion.client import IngestionClientSync
+    from algoliasearch.ingestion.config import IngestionConfig
+
+    address = urlsplit(algolia.url)
+    config = IngestionConfig(algolia.app_id, algolia.api_key, "us")
+    config.hosts = HostsCollection([Host(str(address.hostname), "http", address.port)])
+    config.max_rate_limit_retries = 0
+    return IngestionClientSync.create_with_config(config)
 
 
 def read_officially(answer: GivenAnswer) -> BaseModel:

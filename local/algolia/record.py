@@ -1,4 +1,4 @@
-"""What a client of the stand-in has been given."""
+"""What a client of the stand-in has been given, and what it has started."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,15 @@ class Shown:
     run_id: str
     status: str
     outcome: str | None
+    at: float
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run that runTask has started, and when."""
+
+    task_id: str
+    run_id: str
     at: float
 
 

@@ -41,6 +41,7 @@ class AlgoliaStandIn(LoopbackServer):
         self.put_source = first.put_source
         self.put_destination = first.put_destination
         self.script_task = first.script_task
+        self.started = first.started
         self.rotate_key = first.rotate_key
         self.shown = first.shown
 

@@ -1,9 +1,15 @@
-"""What Slack refuses in a message, checked as strictly as Slack checks it."""
+"""What Slack refuses in a message, checked as strictly as Slack checks it.
+
+First the types, as Slack publishes them, then the limits that Slack documents:
+https://docs.slack.dev/reference/block-kit.
+"""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from local.slack import block_types
 
 TEXT_KEPT = 40_000
 UPDATED_TEXT = 4_000
@@ -11,8 +17,8 @@ BLOCKS = 50
 ALL_BLOCKS = 13_200
 
 Block = dict[str, Any]
-Check = Callable[[object, str], Iterator[str]]
-"""Yields what is wrong with a value, given the value and the JSON pointer to it."""
+Check = Callable[[Any, str], Iterator[str]]
+"""Yields what is wrong with a value of the right type, given it and the JSON pointer to it."""
 
 
 class SlackRefusalError(Exception):
@@ -43,18 +49,12 @@ def check_content(text: object, blocks: object) -> tuple[str, list[Block]]:
 
 
 def check_blocks(blocks: object) -> list[Block]:
-    """The blocks, when each of them and all together are within Slack's limits."""
+    """The blocks, when each is of Slack's types and they keep its limits, alone and together."""
     if not isinstance(blocks, list):
         raise SlackRefusalError("invalid_blocks_format")
-    problems = list(_each(blocks, "/blocks", BLOCK))
-    if len(blocks) > BLOCKS:
-        problems.append(_problem(f"no more than {BLOCKS} items allowed", "/blocks"))
-    names = Counter(block.get("block_id") for block in blocks if isinstance(block, dict))
-    problems += [
-        _problem(f"block_id {name} already exists", "/blocks")
-        for name, count in names.items()
-        if name is not None and count > 1
-    ]
+    problems = [_problem(words, f"/blocks{at}") for words, at in block_types.problems(blocks)]
+    # A block of the wrong type cannot be measured.
+    problems = problems or [*_past_limits(blocks)]
     if problems:
         raise SlackRefusalError("invalid_blocks", *problems)
     # Slack does not say what it counts. The written JSON is the most it can be, so what
@@ -62,6 +62,17 @@ def check_blocks(blocks: object) -> list[Block]:
     if len(json.dumps(blocks, ensure_ascii=False, separators=(",", ":"))) > ALL_BLOCKS:
         raise SlackRefusalError("msg_blocks_too_long")
     return blocks
+
+
+def _past_limits(blocks: list[Block]) -> Iterator[str]:
+    yield from several(0, BLOCKS, BLOCK)(blocks, "/blocks")
+    for name in _repeated(block.get("block_id") for block in blocks):
+        yield _problem(f"block_id {name} already exists", "/blocks")
+
+
+def _repeated(names: Iterable[object]) -> Iterator[object]:
+    counted = Counter(name for name in names if name is not None)
+    return (name for name, count in counted.items() if count > 1)
 
 
 def check_metadata(metadata: object) -> dict[str, Any] | None:
@@ -79,20 +90,9 @@ def _problem(words: str, at: str) -> str:
     return f"[ERROR] {words} [json-pointer:{at}]"
 
 
-def _each(values: Sequence[object], at: str, check: Check) -> Iterator[str]:
-    for i, value in enumerate(values):
-        yield from check(value, f"{at}/{i}")
-
-
-def anything(value: object, at: str) -> Iterator[str]:  # noqa: ARG001
-    yield from ()
-
-
 def string(limit: int) -> Check:
-    def check(value: object, at: str) -> Iterator[str]:
-        if not isinstance(value, str):
-            yield _problem("must be a string", at)
-        elif not value:
+    def check(value: str, at: str) -> Iterator[str]:
+        if not value:
             yield _problem("must be more than 0 characters", at)
         elif len(value) > limit:
             yield _problem(f"must be less than {limit + 1} characters", at)
@@ -100,121 +100,135 @@ def string(limit: int) -> Check:
     return check
 
 
-def boolean(value: object, at: str) -> Iterator[str]:
-    if not isinstance(value, bool):
-        yield _problem("must be a boolean", at)
-
-
-def one_of(*allowed: str) -> Check:
-    def check(value: object, at: str) -> Iterator[str]:
-        if value not in allowed:
-            yield _problem(f"must be one of {', '.join(allowed)}", at)
-
-    return check
-
-
-def several(limit: int, item: Check) -> Check:
-    def check(value: object, at: str) -> Iterator[str]:
-        if not isinstance(value, list):
-            yield _problem("must be an array", at)
-        elif not value:
-            yield _problem("no fewer than 1 items allowed", at)
-        elif len(value) > limit:
-            yield _problem(f"no more than {limit} items allowed", at)
-        else:
-            yield from _each(value, at, item)
+def several(fewest: int, most: int, item: Check) -> Check:
+    def check(values: Sequence[Any], at: str) -> Iterator[str]:
+        if len(values) < fewest:
+            yield _problem(f"no fewer than {fewest} items allowed", at)
+        if len(values) > most:
+            yield _problem(f"no more than {most} items allowed", at)
+        for i, value in enumerate(values):
+            yield from item(value, f"{at}/{i}")
 
     return check
 
 
-def shape(
-    required: Mapping[str, Check],
-    optional: Mapping[str, Check] | None = None,
+def each(
+    limits: Mapping[str, Check],
     *,
-    either: Sequence[str] = (),
+    required: Sequence[str] = (),
+    any_of: Sequence[str] = (),
+    one_of: Sequence[str] = (),
 ) -> Check:
-    """An object with these properties and no others, and with at least one of ``either``."""
-    known = {"type": anything, **required, **(optional or {})}
+    """An object whose properties keep these limits.
 
-    def check(value: object, at: str) -> Iterator[str]:
-        assert isinstance(value, dict)
+    Beyond its type it has what is ``required``, something of ``any_of`` and just one of ``one_of``.
+    """
+
+    def check(value: Block, at: str) -> Iterator[str]:
         for name in required:
             if name not in value:
                 yield _problem(f"missing required field: {name}", at)
-        if either and not any(name in value for name in either):
-            yield _problem(f"missing required field: {' or '.join(either)}", at)
-        for name, inner in value.items():
-            if name in known:
-                yield from known[name](inner, f"{at}/{name}")
-            else:
-                yield _problem(f"invalid additional property: {name}", at)
+        if any_of and not any(name in value for name in any_of):
+            yield _problem(f"missing required field: {' or '.join(any_of)}", at)
+        if one_of and sum(name in value for name in one_of) != 1:
+            yield _problem(f"must have just one of {', '.join(one_of)}", at)
+        for name, limit in limits.items():
+            if name in value:
+                yield from limit(value[name], f"{at}/{name}")
 
     return check
 
 
-def typed(**shapes: Check) -> Check:
-    """An object whose ``type`` says which of the shapes it has."""
+def by_type(**checks: Check) -> Check:
+    """An object whose ``type`` says which limits it keeps; of another type it is refused."""
 
-    def check(value: object, at: str) -> Iterator[str]:
-        match value:
-            case {"type": str(name)} if name in shapes:
-                yield from shapes[name](value, at)
-            case {"type": name}:
-                yield _problem(f"unsupported type: {name}", f"{at}/type")
-            case _:
-                yield _problem("must be an object with a type", at)
+    def check(value: Block, at: str) -> Iterator[str]:
+        if value["type"] in checks:
+            yield from checks[value["type"]](value, at)
+        else:
+            yield _problem(f"unsupported type: {value['type']}", f"{at}/type")
 
     return check
 
 
-def plain(limit: int) -> Check:
-    return shape({"text": string(limit)}, {"emoji": boolean})
+def with_own_actions(elements: Check) -> Check:
+    """Elements of which no two have the same action_id."""
 
+    def check(values: list[Block], at: str) -> Iterator[str]:
+        yield from elements(values, at)
+        for name in _repeated(value.get("action_id") for value in values):
+            yield _problem(f"action_id {name} already exists", at)
 
-def mrkdwn(limit: int) -> Check:
-    return shape({"text": string(limit)}, {"verbatim": boolean})
+    return check
 
 
 def text(limit: int) -> Check:
-    return typed(plain_text=plain(limit), mrkdwn=mrkdwn(limit))
+    return each({"text": string(limit)})
 
 
-BUTTON = shape(
-    {"text": typed(plain_text=plain(75))},
-    {
-        "action_id": string(255),
-        "value": string(2000),
-        "url": string(3000),
-        "style": one_of("primary", "danger"),
-        "confirm": anything,
-        "accessibility_label": string(75),
-    },
+CONFIRM = each(
+    {"title": text(100), "text": text(300), "confirm": text(30), "deny": text(30)},
+    required=("title", "confirm", "deny"),
 )
-PICTURE = {"image_url": string(3000), "slack_file": anything}
-IMAGE = shape({"alt_text": string(2000)}, PICTURE, either=tuple(PICTURE))
-IN_CONTEXT = typed(plain_text=plain(3000), mrkdwn=mrkdwn(3000), image=IMAGE)
-BLOCK_ID = {"block_id": string(255)}
+
+
+def element(limits: Mapping[str, Check], *, one_of: Sequence[str] = ()) -> Check:
+    """What people press or choose from, with the limits that all such elements have."""
+    common = {"action_id": string(255), "confirm": CONFIRM, "placeholder": text(150)}
+    return each({**common, **limits}, one_of=one_of)
+
+
+def block(limits: Mapping[str, Check], *, any_of: Sequence[str] = ()) -> Check:
+    return each({"block_id": string(255), **limits}, any_of=any_of)
+
+
+OPTION = each(
+    {"text": text(75), "value": string(150), "description": text(75), "url": string(3000)},
+    required=("value",),
+)
+OPTIONS = several(1, 100, OPTION)
+OPTION_GROUPS = several(1, 100, each({"label": text(75), "options": OPTIONS}))
+FEW_OPTIONS = element({"options": several(1, 10, OPTION)})
+ELEMENTS = {
+    "button": element(
+        {
+            "text": text(75),
+            "value": string(2000),
+            "url": string(3000),
+            "accessibility_label": string(75),
+        }
+    ),
+    "channels_select": element({}),
+    "checkboxes": FEW_OPTIONS,
+    "conversations_select": element({}),
+    "datepicker": element({}),
+    "overflow": element({"options": several(1, 5, OPTION)}),
+    "radio_buttons": FEW_OPTIONS,
+    "static_select": element(
+        {"options": OPTIONS, "option_groups": OPTION_GROUPS},
+        one_of=("options", "option_groups"),
+    ),
+    "users_select": element({}),
+}
+PICTURE = {"alt_text": string(2000), "image_url": string(3000)}
+IMAGE = each(PICTURE)
+IN_CONTEXT = by_type(plain_text=text(3000), mrkdwn=text(3000), image=IMAGE)
 
 # The blocks that notifications are made of; to use another type, describe it here first.
-BLOCK = typed(
-    section=shape(
-        {},
+BLOCK = by_type(
+    actions=block({"elements": with_own_actions(several(1, 25, by_type(**ELEMENTS)))}),
+    context=block({"elements": several(1, 10, IN_CONTEXT)}),
+    divider=block({}),
+    header=block({"text": text(150)}),
+    image=block({"title": text(2000), **PICTURE}),
+    markdown=block({"text": string(12_000)}),
+    rich_text=block({}),
+    section=block(
         {
             "text": text(3000),
-            "fields": several(10, text(2000)),
-            "accessory": typed(button=BUTTON, image=IMAGE),
-            "expand": boolean,
-            **BLOCK_ID,
+            "fields": several(1, 10, text(2000)),
+            "accessory": by_type(**ELEMENTS, image=IMAGE),
         },
-        either=("text", "fields"),
-    ),
-    header=shape({"text": typed(plain_text=plain(150))}, BLOCK_ID),
-    context=shape({"elements": several(10, IN_CONTEXT)}, BLOCK_ID),
-    divider=shape({}, BLOCK_ID),
-    actions=shape({"elements": several(25, typed(button=BUTTON))}, BLOCK_ID),
-    image=shape(
-        {"alt_text": string(2000)},
-        {"title": typed(plain_text=plain(2000)), **PICTURE, **BLOCK_ID},
-        either=tuple(PICTURE),
+        any_of=("text", "fields"),
     ),
 )

@@ -1,44 +1,56 @@
 """The methods of Slack's Web API that the stand-in answers."""
 
 import base64
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from local.slack.limits import UPDATED_TEXT, SlackRefusalError, check_content, check_metadata
-from local.slack.workspace import AUTHOR, Message, Workspace
+from local.slack.message import AUTHOR, BOT_USER
+from local.slack.people import TEAM
+from local.slack.scopes import POST_ANYWHERE, check_scope, read_scopes
+from local.slack.workspace import Channel, Message, Workspace
 
 Arguments = dict[str, Any]
 TRUE = (True, 1, "1", "true", "True")
 LISTED = 100
 LISTED_AT_MOST = 999
+USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
 
 
 class Methods:
     """Slack's methods by name, for arguments already read.
 
     Each gives the answer without its ``ok``, or raises SlackRefusalError.
-    ``rate_limit`` is the seconds that must lie between two posts in one channel.
+    ``rate_limit`` is the seconds that must lie between two posts in one channel, and
+    ``scopes`` what the token may do, in a list with commas.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, scopes: str) -> None:
         self.rate_limit: float | None = None
+        self.scopes = scopes
         self._workspace = workspace
         self._by_name: dict[str, Callable[[Arguments], Arguments]] = {
             "auth.test": self._auth_test,
+            "chat.postEphemeral": self._chat_post_ephemeral,
             "chat.postMessage": self._chat_post_message,
             "chat.update": self._chat_update,
             "conversations.history": self._conversations_history,
+            "conversations.info": self._conversations_info,
             "conversations.replies": self._conversations_replies,
         }
 
     def call(self, name: str, arguments: Arguments) -> Arguments:
         if name not in self._by_name:
             raise SlackRefusalError("unknown_method")
+        check_scope(name, self.scopes)
         return self._by_name[name](arguments)
 
     def post(self, channel: object, arguments: Arguments, *, by_webhook: bool = False) -> Message:
         """Post what the arguments say, as chat.postMessage and a webhook both do."""
-        self._workspace.open_channel(channel)
+        opened = self._workspace.open_channel(channel)
+        if not by_webhook:
+            self._check_membership(opened)
         text, blocks = check_content(arguments.get("text"), arguments.get("blocks"))
         return self._workspace.post(
             channel,
@@ -54,15 +66,27 @@ class Methods:
     def _auth_test(self, arguments: Arguments) -> Arguments:  # noqa: ARG002
         return {
             "team": "Stand-in",
-            "team_id": "T0STANDIN",
+            "team_id": TEAM,
             "user": AUTHOR.lower(),
-            "user_id": "U0RUNBELL",
+            "user_id": BOT_USER,
             "bot_id": "B0RUNBELL",
         }
 
     def _chat_post_message(self, arguments: Arguments) -> Arguments:
         message = self.post(arguments.get("channel"), arguments)
-        return {"channel": message.channel, "ts": message.ts, "message": message.as_answered()}
+        answered = self._workspace.answered(message)
+        return {"channel": message.channel, "ts": message.ts, "message": answered}
+
+    def _chat_post_ephemeral(self, arguments: Arguments) -> Arguments:
+        channel = self._workspace.open_channel(arguments.get("channel"))
+        self._check_membership(channel)
+        user = arguments.get("user")
+        if not isinstance(user, str) or not USER_ID.fullmatch(user):
+            raise SlackRefusalError("user_not_in_channel")
+        text, blocks = check_content(arguments.get("text"), arguments.get("blocks"))
+        thread_ts = arguments.get("thread_ts")
+        message = self._workspace.whisper(channel.id, user, text, blocks, thread_ts=thread_ts)
+        return {"message_ts": message.ts}
 
     def _chat_update(self, arguments: Arguments) -> Arguments:
         text, blocks = check_content(arguments.get("text"), arguments.get("blocks"))
@@ -80,18 +104,46 @@ class Methods:
             "channel": message.channel,
             "ts": message.ts,
             "text": message.text,
-            "message": message.as_answered(),
+            "message": self._workspace.answered(message),
         }
 
     def _conversations_history(self, arguments: Arguments) -> Arguments:
-        return _listed(self._workspace.history(arguments.get("channel")), arguments)
+        channel = self._readable_channel(arguments)
+        return self._listed(self._workspace.history(channel.id), arguments)
 
     def _conversations_replies(self, arguments: Arguments) -> Arguments:
-        thread = self._workspace.thread(arguments.get("channel"), arguments.get("ts"))
-        return _listed(thread, arguments)
+        channel = self._readable_channel(arguments)
+        return self._listed(self._workspace.thread(channel.id, arguments.get("ts")), arguments)
+
+    def _conversations_info(self, arguments: Arguments) -> Arguments:
+        return {"channel": self._workspace.known_channel(arguments.get("channel")).as_answered()}
+
+    def _check_membership(self, channel: Channel) -> None:
+        if not channel.has_bot and POST_ANYWHERE not in read_scopes(self.scopes):
+            raise SlackRefusalError("not_in_channel")
+
+    def _readable_channel(self, arguments: Arguments) -> Channel:
+        channel = self._workspace.known_channel(arguments.get("channel"))
+        if not channel.has_bot:
+            raise SlackRefusalError("not_in_channel")
+        return channel
+
+    def _listed(self, messages: list[Message], arguments: Arguments) -> Arguments:
+        """A page of the messages, each as Slack writes it."""
+        page, cursor = _page_asked_for(messages, arguments)
+        with_metadata = arguments.get("include_all_metadata") in TRUE
+        answer: Arguments = {
+            "messages": [
+                self._workspace.answered(message, with_metadata=with_metadata) for message in page
+            ],
+            "has_more": cursor is not None,
+        }
+        return answer | ({"response_metadata": {"next_cursor": cursor}} if cursor else {})
 
 
-def _listed(messages: list[Message], arguments: Arguments) -> Arguments:
+def _page_asked_for(
+    messages: list[Message], arguments: Arguments
+) -> tuple[Sequence[Message], str | None]:
     """One page of the messages between ``oldest`` and ``latest``, without those two."""
     try:
         limit = int(arguments.get("limit") or LISTED)
@@ -108,13 +160,7 @@ def _listed(messages: list[Message], arguments: Arguments) -> Arguments:
         if oldest < float(message.ts) < latest
         or (at_the_ends and float(message.ts) in (oldest, latest))
     ]
-    page, cursor = _page(between, limit, str(arguments.get("cursor") or ""))
-    with_metadata = arguments.get("include_all_metadata") in TRUE
-    answer: Arguments = {
-        "messages": [message.as_answered(with_metadata=with_metadata) for message in page],
-        "has_more": cursor is not None,
-    }
-    return answer | ({"response_metadata": {"next_cursor": cursor}} if cursor else {})
+    return _page(between, limit, str(arguments.get("cursor") or ""))
 
 
 def _seconds(arguments: Arguments, name: str, default: str) -> float:

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from local.http_server import Request
+from local.slack.interactions import Choice
 from local.slack.limits import SlackRefusalError
 
 WRITTEN_AS_JSON = ("blocks", "metadata", "attachments")
@@ -41,6 +42,23 @@ def read_payload(request: Request) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise SlackRefusalError("invalid_payload")
     return payload
+
+
+def read_choice(request: Request) -> Choice:
+    """What a person pressed on the page; raises ValueError when it is not said in full."""
+    # A page of another site could send any form, but no JSON without being asked about it.
+    if request.headers.get_content_type() != "application/json":
+        raise ValueError("a press is described in JSON")
+    said = request.json()
+    said = said if isinstance(said, dict) else {}
+    needed = ("channel", "ts", "action_id", "user", "block_id")
+    fields = {name: said[name] for name in needed if isinstance(said.get(name), str)}
+    if len(fields) < len(needed):
+        raise ValueError(f"a press needs {', '.join(needed)}")
+    option = said.get("selected_option")
+    if option is not None and not isinstance(option, str):
+        raise ValueError("selected_option is the value of an option")
+    return Choice(**fields, option=option)
 
 
 def _read_if_json(text: str) -> Any:

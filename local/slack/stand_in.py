@@ -1,4 +1,4 @@
-"""A stand-in for Slack: its Web API, an incoming webhook, and a page with the channel."""
+"""A stand-in for Slack: its Web API, a webhook, its interactions, and a page with the channel."""
 
 import copy
 import threading
@@ -11,10 +11,15 @@ from typing import Any
 
 from local.faults import Fault, Faults
 from local.http_server import Answer, LoopbackServer, Request
+from local.slack import scopes as scope
+from local.slack.interactions import Choice, Interactions, Press
 from local.slack.limits import SlackRefusalError
+from local.slack.message import Message
 from local.slack.methods import Methods
-from local.slack.requests import read_arguments, read_payload
-from local.slack.workspace import Message, Workspace
+from local.slack.people import PEOPLE, TEAM
+from local.slack.requests import read_arguments, read_choice, read_payload
+from local.slack.response_urls import ResponseUrls
+from local.slack.workspace import Workspace
 
 PAGE = Path(__file__).with_name("channel.html")
 HOLD_SECONDS = 20.0
@@ -44,7 +49,8 @@ class SlackStandIn(LoopbackServer):
 
     slack_sdk reaches it with ``base_url=f"{url}/api/"``, and a person with a browser at
     ``url``. The webhook lies under ``/services/``. Channels exist from their first use on.
-    Attachments are taken and not shown.
+    Attachments are taken and not shown. What a person presses on the page, or a test with
+    ``press``, goes to ``interactions_url``, signed with the signing secret.
     """
 
     def __init__(
@@ -53,6 +59,8 @@ class SlackStandIn(LoopbackServer):
         bot_token: str = "xoxb-stand-in",
         webhook_path: str = "/services/T000/B000/stand-in",
         webhook_channel: str = "#runs",
+        signing_secret: str = "stand-in-signing-secret",
+        scopes: str = scope.DEFAULT,
         port: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -66,7 +74,14 @@ class SlackStandIn(LoopbackServer):
         self._token = bot_token
         self._revoked: set[str] = set()
         self._workspace = Workspace(clock)
-        self._methods = Methods(self._workspace)
+        self._methods = Methods(self._workspace, scopes)
+        self._response_urls = ResponseUrls(self._workspace, clock)
+        self._interactions = Interactions(
+            self._workspace,
+            signing_secret=signing_secret,
+            response_url=self._response_url,
+            clock=clock,
+        )
         self._calls: list[Call] = []
         self._calls_lock = threading.Lock()
 
@@ -93,6 +108,79 @@ class SlackStandIn(LoopbackServer):
     @rate_limit.setter
     def rate_limit(self, seconds: float | None) -> None:
         self._methods.rate_limit = seconds
+
+    @property
+    def scopes(self) -> str:
+        """What the token may do, in a list with commas."""
+        return self._methods.scopes
+
+    @scopes.setter
+    def scopes(self, scopes: str) -> None:
+        self._methods.scopes = scopes
+
+    @property
+    def interactions_url(self) -> str | None:
+        """Where presses are sent; None leaves the buttons without an effect."""
+        return self._interactions.url
+
+    @interactions_url.setter
+    def interactions_url(self, url: str | None) -> None:
+        self._interactions.url = url
+        self._workspace.tell()
+
+    @property
+    def answer_within(self) -> float:
+        """The seconds that the app has to answer a press: three, as with Slack."""
+        return self._interactions.answer_within
+
+    @answer_within.setter
+    def answer_within(self, seconds: float) -> None:
+        self._interactions.answer_within = seconds
+
+    @property
+    def presses(self) -> list[Press]:
+        """Every press that was sent to the app, with its answer, oldest first."""
+        return self._interactions.presses
+
+    def press(
+        self,
+        channel: str,
+        ts: str,
+        action_id: str,
+        *,
+        user: str = "U0ANNA1",
+        option: str | None = None,
+    ) -> Press:
+        """Press a button of a message, or choose the option with this value from a menu.
+
+        Returns once the app has answered or its time is up. Raises LookupError when the
+        message has no such control or option, ValueError when no ``interactions_url`` is set.
+        """
+        return self._interactions.press(Choice(channel, ts, action_id, user, option=option))
+
+    @property
+    def ephemerals(self) -> list[Message]:
+        """What one user alone was shown, in every channel, oldest first."""
+        return copy.deepcopy(self._workspace.ephemerals())
+
+    def make_channel(self, channel: str) -> str:
+        """A channel that nobody has posted in yet; answers its id."""
+        return self._workspace.channel(channel).id
+
+    def leave(self, channel: str) -> None:
+        """From now on the bot is no member: it reads nothing, and posts only if it may anywhere."""
+        self._workspace.leave(channel)
+
+    def delete(self, channel: str, ts: str) -> None:
+        """A person deletes a message; a tombstone stays as long as it has replies.
+
+        Raises LookupError when there is no such message.
+        """
+        self._workspace.delete(channel, ts)
+
+    def freeze(self, channel: str, ts: str) -> None:
+        """From now on an edit of the message answers ``cant_update_message``."""
+        self._workspace.freeze(channel, ts)
 
     def messages(self, channel: str) -> list[Message]:
         """A channel's messages and replies, in order of posting; by its name or its id."""
@@ -126,6 +214,10 @@ class SlackStandIn(LoopbackServer):
                 return self._answer_method(method, request)
             case "POST", ["services", *_]:
                 return self._answer_webhook(request)
+            case "POST", ["actions", _, key]:
+                return self._answer_response_url(key, request)
+            case "POST", ["press"]:
+                return self._answer_press(request)
             case "GET", [""] | ["channels", _]:
                 return Answer(200, PAGE.read_bytes(), "text/html; charset=utf-8")
             case "GET", ["events"]:
@@ -138,13 +230,17 @@ class SlackStandIn(LoopbackServer):
         try:
             arguments = read_arguments(request)
             self._check_token(request, arguments.pop("token", ""))
+            headers["X-OAuth-Scopes"] = self.scopes
             answer = {"ok": True, **self._methods.call(method, arguments)}
         except SlackRefusalError as refusal:
             answer = {"ok": False, "error": refusal.error}
             if refusal.details:
                 answer["response_metadata"] = {"messages": list(refusal.details)}
+            if isinstance(refusal, scope.MissingScopeError):
+                answer |= {"needed": refusal.needed, "provided": refusal.provided}
             if refusal.retry_after is not None:
-                status, headers = 429, {"Retry-After": str(refusal.retry_after)}
+                status = 429
+                headers["Retry-After"] = str(refusal.retry_after)
         self._note(method, arguments, answer, posted=answer["ok"] and method == "chat.postMessage")
         return Answer.of_json(status, answer, headers=headers)
 
@@ -162,6 +258,29 @@ class SlackStandIn(LoopbackServer):
         self._note("webhook", arguments, words, posted=status == 200)
         return Answer(status, words.encode(), "text/plain; charset=utf-8", headers)
 
+    def _response_url(self, message: Message, user: str) -> str:
+        return f"{self.url}/actions/{TEAM}/{self._response_urls.open(message, user)}"
+
+    def _answer_response_url(self, key: str, request: Request) -> Answer:
+        try:
+            self._response_urls.say(key, read_payload(request))
+        except LookupError:
+            return Answer.of_json(404, {"ok": False, "error": "message_not_found"})
+        except SlackRefusalError as refusal:
+            status = 404 if refusal.error.endswith("_url") else 400
+            return Answer.of_json(status, {"ok": False, "error": refusal.error})
+        return Answer(200, b"ok", "text/plain; charset=utf-8")
+
+    def _answer_press(self, request: Request) -> Answer:
+        """What became of a press on the page: the status that the app answered with."""
+        try:
+            press = self._interactions.press(read_choice(request))
+        except LookupError as error:
+            return Answer.of_json(404, {"message": str(error)})
+        except ValueError as error:
+            return Answer.of_json(400, {"message": str(error)})
+        return Answer.of_json(200, {"taken": press.taken, "status": press.status})
+
     def _answer_page(self, request: Request) -> Answer:
         """The channel as it is, once it is other than the page has seen it."""
         query = {name: values[-1] for name, values in request.query.items()}
@@ -169,6 +288,7 @@ class SlackStandIn(LoopbackServer):
         if seen.isdecimal():
             self._workspace.wait_for_news(int(seen), HOLD_SECONDS)
         picture = self._workspace.picture(query.get("channel", ""))
+        picture |= {"interactive": self.interactions_url is not None, "people": PEOPLE}
         return Answer.of_json(200, picture, headers={"Cache-Control": "no-store"})
 
     def _note(

@@ -9,57 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from local.slack.limits import Block, SlackRefusalError
+from local.slack.message import TOMBSTONE, Message
 
-AUTHOR = "Runbell"
+__all__ = ["Channel", "Message", "Workspace"]
+
 SHOWN_ON_THE_PAGE = 500
 CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
-
-
-@dataclass(frozen=True)
-class Message:
-    """One message as the channel holds it now."""
-
-    channel: str
-    """The channel's id."""
-    ts: str
-    text: str
-    blocks: list[Block] = field(default_factory=list)
-    metadata: dict[str, Any] | None = None
-    thread_ts: str | None = None
-    """The message it replies to."""
-    broadcast: bool = False
-    """A reply that the channel shows too."""
-    edited: str | None = None
-    """When it was last edited, as a ts."""
-    by_webhook: bool = False
-
-    @property
-    def in_channel(self) -> bool:
-        return self.thread_ts is None or self.broadcast
-
-    def as_answered(self, *, with_metadata: bool = True) -> dict[str, Any]:
-        """The message as Slack's methods write it."""
-        optional = {
-            "blocks": self.blocks,
-            "metadata": self.metadata if with_metadata else None,
-            "thread_ts": self.thread_ts,
-            "subtype": "thread_broadcast" if self.broadcast else None,
-            "edited": {"user": "U0RUNBELL", "ts": self.edited} if self.edited else None,
-        }
-        always = {"type": "message", "user": "U0RUNBELL", "ts": self.ts, "text": self.text}
-        return always | {name: value for name, value in optional.items() if value}
-
-    def as_shown(self) -> dict[str, Any]:
-        """The message as the page draws it."""
-        return {
-            "author": AUTHOR,
-            "ts": self.ts,
-            "text": self.text,
-            "blocks": self.blocks,
-            "thread_ts": self.thread_ts,
-            "broadcast": self.broadcast,
-            "edited": self.edited is not None,
-        }
 
 
 @dataclass
@@ -70,8 +25,26 @@ class Channel:
     name: str
     archived: bool = False
     removed: bool = False
+    has_bot: bool = True
+    """The bot is a member."""
     last_post: float = -math.inf
     messages: dict[str, Message] = field(default_factory=dict)
+    ephemerals: dict[str, Message] = field(default_factory=dict)
+
+    def replies(self, ts: str) -> list[Message]:
+        """The replies to a message, oldest first."""
+        return [each for each in self.messages.values() if each.thread_ts == ts]
+
+    def as_answered(self) -> dict[str, Any]:
+        """The channel as Slack's methods write it."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "is_channel": True,
+            "is_archived": self.archived,
+            "is_member": self.has_bot,
+            "is_private": False,
+        }
 
 
 class Workspace:
@@ -127,18 +100,24 @@ class Workspace:
     def archive(self, name_or_id: str) -> None:
         with self._change:
             self.channel(name_or_id).archived = True
-            self._tell()
+            self.tell()
 
     def remove(self, name_or_id: str) -> None:
         with self._change:
             self.channel(name_or_id).removed = True
-            self._tell()
+            self.tell()
+
+    def leave(self, name_or_id: str) -> None:
+        with self._change:
+            self.channel(name_or_id).has_bot = False
+            self.tell()
 
     def restore(self, name_or_id: str) -> None:
         with self._change:
             channel = self.channel(name_or_id)
             channel.archived = channel.removed = False
-            self._tell()
+            channel.has_bot = True
+            self.tell()
 
     def post(
         self,
@@ -173,8 +152,70 @@ class Workspace:
                 by_webhook=by_webhook,
             )
             channel.messages[message.ts] = message
-            self._tell()
+            self.tell()
             return message
+
+    def whisper(
+        self,
+        name_or_id: object,
+        user: str,
+        text: str,
+        blocks: list[Block],
+        *,
+        thread_ts: str | None,
+    ) -> Message:
+        """Show a message to one user alone; the channel's history never has it."""
+        with self._change:
+            channel = self.open_channel(name_or_id)
+            if thread_ts is not None:
+                _parent(channel, thread_ts)
+            message = Message(
+                channel=channel.id,
+                ts=self._next_ts(),
+                text=text,
+                blocks=blocks,
+                thread_ts=thread_ts,
+                only_for=user,
+            )
+            channel.ephemerals[message.ts] = message
+            self.tell()
+            return message
+
+    def ephemerals(self) -> list[Message]:
+        """What was shown to one user alone, in every channel, oldest first."""
+        with self._change:
+            shown = [each for one in self._channels.values() for each in one.ephemerals.values()]
+        return sorted(shown, key=lambda each: float(each.ts))
+
+    def find_message(self, name_or_id: str, ts: str) -> tuple[Channel, Message]:
+        """A message that a person can see; raises LookupError when there is none such."""
+        with self._change:
+            channel = self.find(name_or_id)
+            seen = channel and (channel.messages | channel.ephemerals).get(ts)
+            if channel is None or not seen or seen.deleted:
+                raise LookupError(f"there is no message {ts} in {name_or_id}")
+            return channel, seen
+
+    def delete(self, name_or_id: str, ts: str) -> None:
+        """Take a message away; a tombstone stays in its place as long as it has replies."""
+        with self._change:
+            channel, message = self.find_message(name_or_id, ts)
+            if message.only_for:
+                del channel.ephemerals[ts]
+            elif channel.replies(ts):
+                gone = Message(channel.id, ts, TOMBSTONE, deleted=True)
+                channel.messages[ts] = gone
+            else:
+                del channel.messages[ts]
+                parent = channel.messages.get(message.thread_ts or "")
+                if parent and parent.deleted and not channel.replies(parent.ts):
+                    del channel.messages[parent.ts]
+            self.tell()
+
+    def freeze(self, name_or_id: str, ts: str) -> None:
+        with self._change:
+            channel, message = self.find_message(name_or_id, ts)
+            channel.messages[ts] = replace(message, frozen=True)
 
     def edit(self, channel_id: object, ts: object, **changes: Any) -> Message:
         """Change a message in its place, for nobody's notice."""
@@ -183,14 +224,24 @@ class Workspace:
             if channel.archived:
                 raise SlackRefusalError("is_archived")
             message = channel.messages.get(ts) if isinstance(ts, str) else None
-            if message is None:
+            if message is None or message.deleted:
                 raise SlackRefusalError("message_not_found")
-            if message.by_webhook:
+            if message.by_webhook or message.frozen:
                 raise SlackRefusalError("cant_update_message")
             edited = replace(message, edited=self._next_ts(), **changes)
             channel.messages[edited.ts] = edited
-            self._tell()
+            self.tell()
             return edited
+
+    def replace(self, name_or_id: str, ts: str, **changes: Any) -> None:
+        """Change any message that a person can see, an ephemeral one too."""
+        with self._change:
+            channel, message = self.find_message(name_or_id, ts)
+            kept = channel.ephemerals if message.only_for else channel.messages
+            # Nothing tells an edit of an ephemeral message from its first sight.
+            edited = None if message.only_for else self._next_ts()
+            kept[ts] = replace(message, edited=edited, **changes)
+            self.tell()
 
     def history(self, channel_id: object) -> list[Message]:
         """What the channel itself shows, newest first."""
@@ -202,8 +253,13 @@ class Workspace:
         channel = self.known_channel(channel_id)
         with self._change:
             parent = _parent(channel, ts)
-            replies = [each for each in channel.messages.values() if each.thread_ts == ts]
-        return [parent, *replies]
+            return [parent, *channel.replies(parent.ts)]
+
+    def answered(self, message: Message, *, with_metadata: bool = True) -> dict[str, Any]:
+        """A message as Slack's methods write it, the first of a thread with its replies."""
+        with self._change:
+            replies = len(self._channels[message.channel].replies(message.ts))
+        return message.as_answered(with_metadata=with_metadata, replies=replies)
 
     def messages(self, name_or_id: str) -> list[Message]:
         """Every message and reply of a channel, in the order they were posted."""
@@ -217,7 +273,8 @@ class Workspace:
             channels = [each for each in self._channels.values() if not each.removed]
             named = [each for each in channels if name in (each.name, each.id)]
             shown = named or (channels if not name and len(channels) == 1 else [])
-            messages = list(shown[0].messages.values())[-SHOWN_ON_THE_PAGE:] if shown else []
+            seen = shown[0].messages | shown[0].ephemerals if shown else {}
+            messages = [seen[ts] for ts in sorted(seen, key=float)][-SHOWN_ON_THE_PAGE:]
             return {
                 "version": self._version,
                 "channels": [{"id": each.id, "name": each.name} for each in channels],
@@ -240,9 +297,11 @@ class Workspace:
             self._closed = True
             self._change.notify_all()
 
-    def _tell(self) -> None:
-        self._version += 1
-        self._change.notify_all()
+    def tell(self) -> None:
+        """Let whoever waits know that there is something new."""
+        with self._change:
+            self._version += 1
+            self._change.notify_all()
 
     def _next_ts(self) -> str:
         """The time in microseconds, and always after the one before."""

@@ -17,14 +17,11 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import requests
 from algoliasearch.http.exceptions import RequestException
-from algoliasearch.http.hosts import Host, HostsCollection
-from algoliasearch.ingestion.client import IngestionClientSync
-from algoliasearch.ingestion.config import IngestionConfig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.algolia import AlgoliaStandIn, Application, GivenAnswer, RunLife, Shown, Step
-from local.algolia.official import read_officially
+from local.algolia.official import official_client, read_officially
 from local.faults import Fault
 from local.http_server import Answer, Asked, LoopbackServer, Request
 
@@ -88,14 +85,6 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < until, "it never came true"
         time.sleep(0.005)
-
-
-def official_client(algolia: AlgoliaStandIn) -> IngestionClientSync:
-    address = urlsplit(algolia.url)
-    config = IngestionConfig(algolia.app_id, algolia.api_key, "us")
-    config.hosts = HostsCollection([Host(str(address.hostname), "http", address.port)])
-    config.max_rate_limit_retries = 0
-    return IngestionClientSync.create_with_config(config)
 
 
 # The vendor's own client
@@ -237,21 +226,6 @@ def test_a_task_has_the_optional_fields_it_was_put_with_and_no_others(
     assert (believable.cron, believable.next_run) == ("0 * * * *", None)
 
 
-def test_the_official_client_starts_a_run_that_lives_its_script(
-    algolia: AlgoliaStandIn, clock: FakeClock
-) -> None:
-    algolia.script_task("task-1", [Step(0, "created"), Step(5, "finished", "success")])
-    client = official_client(algolia)
-
-    first, second = client.run_task("task-1"), client.run_task("task-1")
-
-    assert first.run_id != second.run_id
-    run = client.get_run(first.run_id)
-    assert (run.status, run.task_id, run.created_at) == ("created", "task-1", first.created_at)
-    clock.now += 5
-    assert client.get_run(first.run_id).outcome == "success"
-
-
 def test_the_official_client_reports_a_refusal(algolia: AlgoliaStandIn) -> None:
     with pytest.raises(RequestException, match="No such run") as refusal:
         official_client(algolia).get_run("nowhere")
@@ -379,15 +353,6 @@ def test_what_does_not_exist_is_not_found(algolia: AlgoliaStandIn, path: str) ->
 
     assert answer.status_code == 404
     assert answer.json()["message"]
-
-
-def test_an_unknown_task_is_not_run(algolia: AlgoliaStandIn) -> None:
-    answer = requests.post(
-        f"{algolia.url}/2/tasks/none/run", json={}, headers=key_of(algolia), timeout=5
-    )
-
-    assert answer.status_code == 404
-    assert listed(algolia) == []
 
 
 # Lists

@@ -21,7 +21,8 @@ from local.algolia import AlgoliaStandIn, RunLife, Step
 from local.faults import Fault, FaultKind, Faults
 from local.http_server import Answer, LoopbackServer, Request
 from runbell import algolia as module
-from runbell.algolia import ATTEMPTS, LARGEST_ANSWER, LEAST_TIME, IngestionClient
+from runbell.algolia import ATTEMPTS, LEAST_TIME, IngestionClient
+from runbell.algolia_answers import LARGEST_ANSWER
 from runbell.deadline import Deadline
 from runbell.errors import (
     AlgoliaCredentialError,
@@ -172,13 +173,13 @@ class TestAsking:
     ) -> None:
         asked: list[tuple[str, dict[str, Any]]] = []
 
-        def get(url: str, **how: Any) -> Any:
+        def request(method: str, url: str, **how: Any) -> Any:
             asked.append((url, how))
             raise requests.ConnectionError
 
         bench = Bench(None, secrets_manager, clock)
         bench.use_key(KEY, region)
-        monkeypatch.setattr(bench.session, "get", get)
+        monkeypatch.setattr(bench.session, "request", request)
         with pytest.raises(AlgoliaUnavailableError):
             bench.get()
         url, how = asked[0]

@@ -325,11 +325,11 @@ def _segment(name: str) -> str:
 
 def _never_connected(error: Exception) -> bool:
     """Whether not even a connection was made: refused, timed out, or no such host."""
-    from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+    from urllib3.exceptions import ConnectTimeoutError, MaxRetryError
 
     cause = error.args[0] if error.args else None
-    unconnected = (ConnectTimeoutError, NewConnectionError)
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, unconnected)
+    # What urllib3 raises for a refused connection or a name nobody has is a ConnectTimeoutError.
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, ConnectTimeoutError)
 
 
 def _cause(error: BaseException) -> str:

@@ -88,7 +88,7 @@ class Inbox:
             logger.error("a queue message makes no sense", extra=_about(record, error))
             self._dead_letters.bury(record.body, _group(record), str(error))
             return
-        self._notifier.deliver(wake, deadline)
+        self._notifier.deliver(wake, deadline, is_repeat=_receives(record) > 1)
 
     def _put_off(self, records: list[SQSRecord], response: Any, put_off: dict[str, int]) -> None:
         """Say when what goes back to the queue may come again; a group comes again as one.

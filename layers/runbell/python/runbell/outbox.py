@@ -6,7 +6,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -39,6 +39,8 @@ class Wake:
     channel: str
     again: bool = False
     """Whether a person sends it back after it was laid away."""
+    swept: bool = False
+    """Whether a sweep sends it, so that somebody may have begun to tell what it is about."""
 
     @classmethod
     def of(cls, subject: RunItem | Pending) -> Wake:
@@ -54,6 +56,7 @@ class Wake:
                 "version": self.version,
                 "channel": self.channel,
                 **({"again": True} if self.again else {}),
+                **({"swept": True} if self.swept else {}),
             }  # in ASCII: SQS refuses some characters
         )
 
@@ -72,6 +75,7 @@ def parse_wake(body: str) -> Wake:
             document["version"],
             document["channel"],
             document.get("again") is True,
+            document.get("swept") is True,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RequestError(f"is no message of this queue: {error!r}", "body") from None
@@ -120,7 +124,7 @@ class Outbox:
                     Entries=[
                         {
                             "Id": str(number),
-                            "MessageBody": wake.body(),
+                            "MessageBody": replace(wake, swept=bool(sweep)).body(),
                             "MessageGroupId": group_of(wake.channel),
                             "MessageDeduplicationId": _identity(wake, sweep),
                         }

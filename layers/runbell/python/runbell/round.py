@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 
 from runbell.checker import Check, Checker
 from runbell.connections import Scan
@@ -142,8 +141,12 @@ class Round:
 
         done.add(self._looks.at_each(look, sorted(runs), deadline))
         for kind, duty in self._duties.items():
+
+            def do(name: str, duty: Duty = duty) -> int:
+                return duty(name, deadline)
+
             names = sorted({name for of, name in due if of == kind})
-            done.add(self._looks.at_each(partial(duty, deadline=deadline), names, deadline))
+            done.add(self._looks.at_each(do, names, deadline))
         done.failed = [name for name in done.failed if name in scan.again]  # the others stay due
         self._work.add(done)
 

@@ -46,7 +46,7 @@ TEST_KEPT = timedelta(days=1)
 """How long the item of a test message stays."""
 
 NOTES_KEPT = 50
-"""Words about a run that are kept."""
+"""Words about a run at the most; whoever presses a button so often is not heard any more."""
 
 LOST_RACES = 10
 """Races lost in a row before a note is given up."""
@@ -373,10 +373,10 @@ class RunStore:
         for _ in range(LOST_RACES):
             item = self.get(connection, run_id)
             said = [(each.kind, each.by, each.text) for each in item.notes]
-            if not item.channel or (note.kind, note.by, note.text) in said:
+            is_said = (note.kind, note.by, note.text) in said
+            if not item.channel or is_said or len(said) >= NOTES_KEPT:
                 return None
-            now = timestamp(self._now())
-            notes = (*item.notes, note)[-NOTES_KEPT:]
+            now, notes = timestamp(self._now()), (*item.notes, note)
             put: dict[str, Any] = {
                 "version": item.version + 1,
                 "notes": [known(asdict(each)) for each in notes],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
+from runbell.events import ErrorGroup, WhatWentWrong
 from runbell.items import HistoryEntry, Missed, RunItem
 from runbell.rules import Kind, Standstill
 from runbell.run import Progress, ReasonCode, Run, instant
@@ -24,6 +26,15 @@ LONGEST_ERROR = 400
 
 BAR = 10
 """Cells of a progress bar."""
+
+LEAST_SHARE = 0.05
+"""Of what is expected, what a run must have received before its end is guessed by that."""
+
+FARTHEST_END = timedelta(days=2)
+"""How far away an end may be guessed."""
+
+_COMPARABLE = frozenset({Kind.SUCCEEDED, Kind.RECOVERED})
+"""Runs whose duration says something beside that of a typical one, which has succeeded."""
 
 _RUNNING = frozenset({Kind.STARTED, Kind.STALLED, Kind.RESUMED})
 
@@ -49,6 +60,10 @@ def details(item: RunItem, entry: HistoryEntry) -> list[str]:
     lines = [_due(item.missed)] if item.missed else []
     if run and run.progress and entry.kind in _RUNNING:
         lines.append(_bar(run.progress))
+    if run and entry.kind in _RUNNING and (end := _expected_end(item, run, entry)):
+        lines.append(end)
+    if run and run.is_terminal and (took := _took(run, entry)):
+        lines.append(took)
     if entry.kind in {Kind.FAILED, Kind.BLOCKED}:
         lines += _failures(entry)
     if entry.kind == Kind.RECOVERED and entry.streak > 0:
@@ -63,8 +78,7 @@ def errors(entry: HistoryEntry) -> list[str]:
     """What went wrong, in the words of the run's failed events: the first one, then by number."""
     if entry.errors is None:
         return []
-    groups = entry.errors.groups[:ERRORS_SHOWN]
-    limit = min(LONGEST_ERROR, LONGEST_ERRORS // max(1, len(groups)))
+    groups, limit = _shown_of(entry.errors)
     lines = [f"• {one_line(group.text, limit)}{_times(group.count)}" for group in groups]
     unnamed = entry.errors.events - sum(group.count for group in groups)
     if unnamed > 0 and lines:
@@ -72,6 +86,23 @@ def errors(entry: HistoryEntry) -> list[str]:
     elif unnamed > 0:
         lines.append(_count(unnamed, "failed event"))
     return lines
+
+
+def shortened(item: RunItem, entry: HistoryEntry) -> list[tuple[str, str]]:
+    """What a change's message shows by head and tail only: what it is, and the whole of it."""
+    texts: list[tuple[str, str]] = []
+    if entry.number == item.last_change and item.snapshot and _is_reason_shown(item.snapshot):
+        reason = item.snapshot.reason or ""
+        if _is_cut(reason, LONGEST_REASON):
+            texts.append(("The reason", reason))
+    if entry.errors is None:
+        return texts
+    groups, limit = _shown_of(entry.errors)
+    for number, group in enumerate(groups, start=1):
+        if _is_cut(group.text, limit):
+            which = f"Error {number} of {len(groups)}" if len(groups) > 1 else "The error"
+            texts.append((which + _times(group.count), group.text))
+    return texts
 
 
 def duration_in_words(duration: timedelta) -> str:
@@ -88,16 +119,58 @@ def duration_in_words(duration: timedelta) -> str:
     return " ".join(part for part in parts if part)
 
 
+def _shown_of(wrong: WhatWentWrong) -> tuple[Sequence[ErrorGroup], int]:
+    """The errors that a message shows, and how many characters it has for each."""
+    groups = wrong.groups[:ERRORS_SHOWN]
+    return groups, min(LONGEST_ERROR, LONGEST_ERRORS // max(1, len(groups)))
+
+
+def _is_cut(text: str, limit: int) -> bool:
+    return one_line(text, limit) != one_line(text, 6 * len(text) + 1)
+
+
+def _took(run: Run, entry: HistoryEntry) -> str:
+    """How long an ended run took, against what is typical of its task."""
+    started, finished = instant(run.started_at), instant(run.finished_at)
+    if started is None or finished is None or finished < started:
+        return ""
+    took = f"Took {duration_in_words(finished - started)}"
+    if entry.typical is None or entry.kind not in _COMPARABLE:
+        return took
+    return f"{took}, usually {duration_in_words(timedelta(seconds=entry.typical))}"
+
+
+def _expected_end(item: RunItem, run: Run, entry: HistoryEntry) -> str:
+    """When a run will have ended, going by how far it has come, else by what is typical.
+
+    Nothing for one that stands still, or is over its time.
+    """
+    started, seen_at = instant(run.started_at), instant(item.updated_at)
+    if entry.kind == Kind.STALLED or started is None or seen_at is None or seen_at <= started:
+        return ""
+    end = None if entry.typical is None else started + timedelta(seconds=entry.typical)
+    progress = run.progress
+    if progress and progress.expected >= progress.received >= LEAST_SHARE * progress.expected > 0:
+        end = started + (seen_at - started) * (progress.expected / progress.received)
+    if end is None or end <= seen_at or end - seen_at > FARTHEST_END:
+        return ""
+    return f"Expected to end about {date_token(end, DAY_AND_TIME)}"
+
+
 def _failures(entry: HistoryEntry) -> list[str]:
     """How often the task has failed in a row; nothing where that is no news or not known."""
     streak, threshold, is_blocked = entry.streak, entry.threshold, entry.kind == Kind.BLOCKED
     if streak <= 0 or (streak == 1 and threshold != 1 and not is_blocked):
         return []
     # A blocked run may not be a failure itself: Algolia skips it because of those before it.
-    many = _count(streak, "failure") if is_blocked else f"{_ordinal(streak)} failure"
     since = instant(entry.since)
-    if streak > 1:
-        many += f" in a row since {date_token(since, DAY_AND_TIME)}" if since else " in a row"
+    if is_blocked or streak == 1:
+        many = _count(streak, "failure") if is_blocked else "First failure"
+        many += " in a row" if streak > 1 else ""
+    else:
+        many = f"Still failing, {streak:,} in a row"
+    if streak > 1 and since:
+        many += f" since {date_token(since, DAY_AND_TIME)}"
     if not threshold or is_blocked:
         return [many]
     if streak >= threshold:
@@ -127,9 +200,14 @@ def _reason(run: Run, entry: HistoryEntry) -> list[str]:
     words = _REASONS[code] if code in _REASONS else code_span(code, LONGEST_NAME)
     lines = [f"Reason: {words}"] if words else []
     reason = one_line(run.reason or "", LONGEST_REASON)
-    if reason and run.reason_code != ReasonCode.OK:
+    if reason and _is_reason_shown(run):
         lines.append(f"> {reason}")
     return lines
+
+
+def _is_reason_shown(run: Run) -> bool:
+    """A run that went well needs no explanation."""
+    return run.reason_code != ReasonCode.OK
 
 
 def _bar(progress: Progress) -> str:
@@ -148,8 +226,3 @@ def _times(number: int) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def _ordinal(number: int) -> str:
-    teens = number % 100 in {11, 12, 13}
-    return f"{number:,}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"

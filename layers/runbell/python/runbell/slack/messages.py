@@ -1,23 +1,27 @@
-"""What people read: a run's item made into a message of Slack's Block Kit.
+"""What people read: a run's item made into messages of Slack's Block Kit.
 
 Limits: https://docs.slack.dev/reference/block-kit/blocks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from runbell.connections import DEFAULT
-from runbell.items import HistoryEntry, RunItem
-from runbell.rules import Kind
-from runbell.slack.details import details, errors
-from runbell.slack.mrkdwn import code_span, mention, one_line
+from runbell.items import HistoryEntry, Note, NoteKind, RunItem
+from runbell.rules import MUST_BE_SEEN, Kind
+from runbell.slack.blocks import Block, context, preformatted, section
+from runbell.slack.buttons import buttons, unmute_button
+from runbell.slack.details import details, errors, shortened
+from runbell.slack.mrkdwn import code_span, escape_and_clip, mention, one_line, printable
 from runbell.slack.wording import (
     LONGEST_NAME,
     has_name,
     headline,
     moment,
+    note_in_words,
     plain_headline,
     task_id,
 )
@@ -27,18 +31,18 @@ DEBUGGER = "https://dashboard.algolia.com/connectors/debugger"
 LONGEST_TEXT = 3_900
 """Characters of a text that stands alone: an edit over 4,000 is refused."""
 
+LONGEST_PART = 3_000
+"""Characters of a long text that one block shows."""
+
+PARTS_AT_ONCE = 2
+"""Such blocks in one message: all blocks together are refused from about 13,200 characters, and
+some characters count several times."""
+
 TOLD_AT_MOST = 10
 """Changes that a run's story shows; a run has three or four."""
 
 MENTIONED_AT_MOST = 20
 """People and groups that one message mentions."""
-
-MUST_BE_SEEN = frozenset(
-    {Kind.RECOVERED, Kind.FAILED, Kind.BLOCKED, Kind.STALLED, Kind.MISSED},
-)
-"""What an edit is too quiet for: it is told in a post of its own, which mentions people."""
-
-Block = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class Message:
         blocks: The same, laid out.
         run_id: The run it is about; for a run that is missing, what Runbell calls it.
         last_change: The number of the latest change that it tells.
-        is_reply: Whether it belongs into the thread of the run's message.
+        is_reply: Whether it belongs into a thread.
+        part: Which of several messages about the same change it is.
     """
 
     text: str
@@ -59,13 +64,27 @@ class Message:
     run_id: str
     last_change: int = 0
     is_reply: bool = False
+    part: str = ""
+
+    @property
+    def delivery_id(self) -> str:
+        """What tells this message from all others of its channel, however often it is posted.
+
+        A run's own message is the same one whatever it tells.
+        """
+        form = f"reply {self.last_change}" if self.is_reply else "run"
+        return f"{self.run_id} {form} {self.part}".rstrip()
 
     @property
     def metadata(self) -> dict[str, Any]:
         """What a program finds with the message: which run and change it tells."""
         return {
             "event_type": "runbell_reply" if self.is_reply else "runbell_run",
-            "event_payload": {"run_id": self.run_id, "last_change": self.last_change},
+            "event_payload": {
+                "run_id": self.run_id,
+                "last_change": self.last_change,
+                "delivery_id": self.delivery_id,
+            },
         }
 
 
@@ -85,7 +104,11 @@ def run_message(item: RunItem, *, is_news: bool = False) -> Message:
     entry = item.history[-1]
     story = "  →  ".join(moment(item, past) for past in item.history[-TOLD_AT_MOST:])
     text, blocks = _told(item, entry, _mentions(entry) if is_news else "")
-    blocks += [_context(story), _footer(item)]
+    blocks.append(context(story))
+    if noted := _standing(item.notes):
+        blocks.append(context(noted))
+        text += f"\n{noted}"
+    blocks += [*buttons(item, entry.kind), _footer(item)]
     return Message(text, tuple(blocks), item.run_id, entry.number)
 
 
@@ -93,8 +116,53 @@ def change_message(item: RunItem, entry: HistoryEntry, *, is_reply: bool) -> Mes
     """Tell one change by itself: a reply that people must see, or a webhook's message."""
     text, blocks = _told(item, entry, _mentions(entry))
     if not is_reply:
-        blocks += [_context(moment(item, entry)), _footer(item)]
+        if shortened(item, entry):
+            words = "Runbell's API has the whole text: GET /runs/{runID}"
+            blocks.append(context(words))
+            text += f"\n{words}"
+        blocks += [context(moment(item, entry)), _footer(item)]
+    else:
+        if not entry.hushed:
+            blocks += buttons(item, entry.kind)
+        if item.thread_of is not None:
+            blocks.append(_footer(item))
     return Message(text, tuple(blocks), item.run_id, entry.number, is_reply=is_reply)
+
+
+def whole_texts(item: RunItem, entry: HistoryEntry) -> list[Message]:
+    """Show what a message of a change had to shorten, in full: replies for its thread.
+
+    Line breaks stay, what can't be printed goes.
+    """
+    texts = shortened(item, entry)
+    messages: list[Message] = []
+    for number, (what, text) in enumerate(texts, start=1):
+        parts = _parts(printable(text))
+        for begin in range(0, len(parts), PARTS_AT_ONCE):
+            shown = parts[begin : begin + PARTS_AT_ONCE]
+            title = f"{what}, in full" if begin == 0 else f"{what}, continued"
+            blocks = [section(f"*{title}*"), *(preformatted(part) for part in shown)]
+            words = "\n".join(escape_and_clip(part, 6 * LONGEST_PART) for part in shown)
+            messages.append(
+                Message(
+                    f"{title}:\n{words}",
+                    tuple(blocks),
+                    item.run_id,
+                    entry.number,
+                    is_reply=True,
+                    part=f"text {number} from {begin}",
+                )
+            )
+    return messages
+
+
+def note_message(item: RunItem, note: Note, number: int) -> Message:
+    """Tell what somebody has done about a run: a quiet reply in its thread."""
+    text = note_in_words(note)
+    blocks = [section(text)]
+    if note.kind == NoteKind.MUTED:
+        blocks += unmute_button(item)
+    return Message(text, tuple(blocks), item.run_id, is_reply=True, part=f"note {number} {note.at}")
 
 
 def must_be_seen(item: RunItem, entry: HistoryEntry) -> bool:
@@ -109,7 +177,7 @@ def must_be_seen(item: RunItem, entry: HistoryEntry) -> bool:
 def test_message(test_id: str) -> Message:
     """Show people that Runbell can reach this channel."""
     text = "🔔 Runbell reaches this channel: runs are announced like this."
-    return Message(text, (_section(text), _context("A test, asked for over the API.")), test_id)
+    return Message(text, (section(text), context("A test, asked for over the API.")), test_id)
 
 
 def misrouted(message: Message, channel: str, code: str) -> Message:
@@ -119,7 +187,7 @@ def misrouted(message: Message, channel: str, code: str) -> Message:
     return replace(
         message,
         text=f"{message.text}\n{why}",
-        blocks=(*message.blocks, _context(why)),
+        blocks=(*message.blocks, context(why)),
         is_reply=False,
     )
 
@@ -130,15 +198,37 @@ def _told(item: RunItem, entry: HistoryEntry, mentions: str) -> tuple[str, list[
     head = [mentions] if mentions else []
     parts = [[*head, headline(item, entry)], lines, wrong]
     text = "\n".join([*head, plain_headline(item, entry), *lines, *wrong])
-    return text, [_section("\n".join(part)) for part in parts if part]
+    return text, [section("\n".join(part)) for part in parts if part]
 
 
 def _mentions(entry: HistoryEntry) -> str:
     """Whom to mention with a change that must be seen; a name twice is mentioned once."""
-    if entry.kind not in MUST_BE_SEEN:
+    if entry.kind not in MUST_BE_SEEN or entry.hushed:
         return ""
     everyone = dict.fromkeys(written for name in entry.mentions if (written := mention(name)))
     return " ".join([*everyone][:MENTIONED_AT_MOST])
+
+
+def _standing(notes: Sequence[Note]) -> str:
+    """What holds of what people have done about a run: who is on it, whether it is muted."""
+    standing: dict[str, Note] = {}
+    for note in notes:
+        if note.kind == NoteKind.CLAIMED:
+            standing[f"claimed {note.by}"] = note
+        elif note.kind in {NoteKind.MUTED, NoteKind.UNMUTED}:
+            standing["muted"] = note
+    shown = [note for note in standing.values() if note.kind != NoteKind.UNMUTED]
+    return " · ".join(note_in_words(note) for note in shown[-MENTIONED_AT_MOST:])
+
+
+def _parts(text: str) -> list[str]:
+    """A text in pieces that a block can show, each ending with a line where one does."""
+    parts = []
+    while len(text) > LONGEST_PART:
+        end = text.rfind("\n", LONGEST_PART // 2, LONGEST_PART) + 1 or LONGEST_PART
+        parts.append(text[:end])
+        text = text[end:]
+    return [*parts, text]
 
 
 def _footer(item: RunItem) -> Block:
@@ -148,17 +238,4 @@ def _footer(item: RunItem) -> Block:
         ids.insert(0, f"Connection {code_span(item.connection, LONGEST_NAME)}")
     if has_name(item):
         ids.append(f"Task {code_span(task_id(item), LONGEST_NAME)}")
-    return _context(" · ".join([*ids, f"<{DEBUGGER}|Connector Debugger>"]))
-
-
-def _section(text: str) -> Block:
-    return {"type": "section", "text": _mrkdwn(text)}
-
-
-def _context(text: str) -> Block:
-    return {"type": "context", "elements": [_mrkdwn(text)]}
-
-
-def _mrkdwn(text: str) -> Block:
-    # Not verbatim, Slack would link names and parse mentions that are written out in a reason.
-    return {"type": "mrkdwn", "text": text, "verbatim": True}
+    return context(" · ".join([*ids, f"<{DEBUGGER}|Connector Debugger>"]))

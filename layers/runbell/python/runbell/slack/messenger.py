@@ -14,7 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.error import URLError
 
-from runbell.errors import SlackAmbiguousError, SlackError, SlackLaterError
+from runbell.errors import (
+    SlackAmbiguousError,
+    SlackCredentialError,
+    SlackError,
+    SlackLaterError,
+)
 from runbell.retry_after import parse_retry_after
 from runbell.slack.messages import Message
 from runbell.slack.refusals import refusal
@@ -26,6 +31,10 @@ if TYPE_CHECKING:
 TIMEOUT = 8
 """Seconds that Slack may take for an answer."""
 
+LOOKED_THROUGH = 200
+"""Messages of a channel or thread among which one is looked for."""
+
+_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
 _WORD = re.compile(r"[a-z0-9_]{1,60}")
 
 # At DEBUG slack_sdk writes requests down with the webhook's URL, which is a secret.
@@ -34,10 +43,14 @@ logging.getLogger("slack_sdk").setLevel(logging.WARNING)
 
 @dataclass(frozen=True)
 class Place:
-    """Where Slack put a message; both None where it does not say."""
+    """Where Slack put a message; all None where it does not say.
+
+    `last_change` is what a message tells that was found and not just posted.
+    """
 
     channel_id: str | None = None
     ts: str | None = None
+    last_change: int | None = None
 
 
 class Messenger(Protocol):
@@ -49,15 +62,47 @@ class Messenger(Protocol):
     can_edit: bool
     """Whether a message stays reachable: it can be edited and replied to."""
 
-    def post(self, channel: str, message: Message, *, thread: str | None = None) -> Place:
-        """Post a message; as a broadcast reply to the message `thread`, if that is given."""
+    def post(
+        self,
+        channel: str,
+        message: Message,
+        *,
+        thread: str | None = None,
+        broadcast: bool = False,
+    ) -> Place:
+        """Post a message.
+
+        Args:
+            channel: Where, by name or ID.
+            message: What.
+            thread: The message that it replies to, if it does.
+            broadcast: Whether the channel sees the reply too.
+        """
 
     def edit(self, place: Place, message: Message) -> None:
         """Put `message` in the place of an earlier one. The same edit twice does no harm."""
 
+    def find(
+        self, channel: str, message: Message, *, thread: str | None = None, since: float = 0.0
+    ) -> Place | None:
+        """Look whether a message has been posted that may have been.
+
+        Args:
+            channel: Where, as it was posted to.
+            message: What.
+            thread: The message that it replies to, if it does.
+            since: When it was posted at the earliest, in seconds since 1970.
+
+        Returns:
+            Where it is; None if it is not there, or nothing can be said.
+        """
+
 
 class BotMessenger:
     """Posts as a bot, with chat.postMessage and chat.update (scope chat:write).
+
+    With the scope channels:history (groups:history for private channels) it can also find what it
+    has posted.
 
     Args:
         client: slack_sdk's client, made without retry handlers.
@@ -67,24 +112,72 @@ class BotMessenger:
 
     def __init__(self, client: WebClient) -> None:
         self._client = client
+        self._ids: dict[str, str] = {}
+        self._can_find = True
 
-    def post(self, channel: str, message: Message, *, thread: str | None = None) -> Place:
+    def post(
+        self,
+        channel: str,
+        message: Message,
+        *,
+        thread: str | None = None,
+        broadcast: bool = False,
+    ) -> Place:
         """Post a message; see Messenger."""
         arguments = _content(message) | {"unfurl_links": False, "unfurl_media": False}
         if thread is not None:
-            arguments |= {"thread_ts": thread, "reply_broadcast": True}
+            arguments |= {"thread_ts": thread, "reply_broadcast": broadcast}
         answer = self._ask("chat.postMessage", {"channel": channel, **arguments})
-        return Place(channel_id=answer.get("channel"), ts=answer.get("ts"))
+        place = Place(channel_id=answer.get("channel"), ts=answer.get("ts"))
+        if place.channel_id:
+            self._ids[channel] = place.channel_id
+        return place
+
+    def find(
+        self, channel: str, message: Message, *, thread: str | None = None, since: float = 0.0
+    ) -> Place | None:
+        """Look for a message among the channel's latest, or its thread's; see Messenger.
+
+        The history is read by a channel's ID, which is known where this process has posted before.
+        """
+        channel_id = channel if _ID.fullmatch(channel) else self._ids.get(channel)
+        if not self._can_find or channel_id is None:
+            return None
+        wanted = {"include_all_metadata": True, "limit": LOOKED_THROUGH, "oldest": f"{since:.6f}"}
+        method = "conversations.history" if thread is None else "conversations.replies"
+        of_thread = {} if thread is None else {"ts": thread}
+        try:
+            answer = self._ask(method, {"channel": channel_id, **of_thread, **wanted}, as_form=True)
+        except SlackCredentialError as error:
+            self._can_find = error.code != "missing_scope"  # and would be missing again
+            return None
+        except SlackError:
+            return None
+        return _found(answer, channel_id, message.delivery_id)
+
+    def whisper(self, channel_id: str, user: str, text: str, *, thread: str | None = None) -> None:
+        """Say something to one person only, who sees it in a channel until they reload.
+
+        Raises:
+            SlackError: Slack did not take it.
+        """
+        of_thread = {} if thread is None else {"thread_ts": thread}
+        arguments = {"channel": channel_id, "user": user, "text": text, **of_thread}
+        self._ask("chat.postEphemeral", arguments)
 
     def edit(self, place: Place, message: Message) -> None:
         """Edit a message; see Messenger."""
         self._ask("chat.update", {"channel": place.channel_id, "ts": place.ts} | _content(message))
 
-    def _ask(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _ask(
+        self, method: str, arguments: dict[str, Any], *, as_form: bool = False
+    ) -> dict[str, Any]:
         from slack_sdk.errors import SlackApiError, SlackClientError
 
         try:
-            answer = self._client.api_call(method, json=arguments)
+            # Methods that read take no JSON.
+            given: dict[str, Any] = {"params": arguments} if as_form else {"json": arguments}
+            answer = self._client.api_call(method, **given)
         except SlackApiError as error:
             said = error.response.data
             raise refusal(
@@ -117,9 +210,16 @@ class WebhookMessenger:
     def __init__(self, client: WebhookClient) -> None:
         self._client = client
 
-    def post(self, channel: str, message: Message, *, thread: str | None = None) -> Place:
+    def post(
+        self,
+        channel: str,
+        message: Message,
+        *,
+        thread: str | None = None,
+        broadcast: bool = False,
+    ) -> Place:
         """Post a message into the webhook's channel; see Messenger."""
-        del channel, thread  # a webhook has one channel and knows no threads
+        del channel, thread, broadcast  # a webhook has one channel and knows no threads
         try:
             answer = self._client.send_dict(
                 {
@@ -144,10 +244,27 @@ class WebhookMessenger:
         """A webhook's message can't be edited; nobody asks for it."""
         raise NotImplementedError("an incoming webhook's message can't be edited")
 
+    def find(
+        self, channel: str, message: Message, *, thread: str | None = None, since: float = 0.0
+    ) -> Place | None:
+        """Nothing can be said: a webhook reads nothing."""
+        del channel, message, thread, since
+        return None
+
 
 def _content(message: Message) -> dict[str, Any]:
     content: dict[str, Any] = {"text": message.text, "blocks": list(message.blocks)}
     return content | ({"metadata": message.metadata} if message.blocks else {})
+
+
+def _found(answer: dict[str, Any], channel_id: str, delivery_id: str) -> Place | None:
+    for each in answer.get("messages") or ():
+        metadata = each.get("metadata") if isinstance(each, dict) else None
+        payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
+        if isinstance(payload, dict) and payload.get("delivery_id") == delivery_id:
+            told = payload.get("last_change")
+            return Place(channel_id, each.get("ts"), told if isinstance(told, int) else None)
+    return None
 
 
 def _unanswered(error: Exception) -> SlackError:

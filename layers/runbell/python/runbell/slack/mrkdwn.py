@@ -14,6 +14,7 @@ DAY_AND_TIME = "{date_short_pretty} at {time}"
 """The form of a moment that may lie days away."""
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _USER = re.compile(r"[UW][A-Z0-9]{1,20}")
 _GROUP = re.compile(r"S[A-Z0-9]{1,20}")
 _EVERYBODY = frozenset({"here", "channel"})
@@ -44,6 +45,11 @@ def one_line(text: str, limit: int) -> str:
     What can't be printed is left out: written as JSON, it would be six times as long.
     """
     return escape_and_clip(" ".join(_UNPRINTABLE.sub(" ", text).split()), limit)
+
+
+def printable(text: str) -> str:
+    """Leave out what can't be printed, but for line breaks and tabs."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def code_span(text: str, limit: int) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from runbell.connections import DEFAULT
-from runbell.items import HistoryEntry, RunItem
+from runbell.items import HistoryEntry, Note, NoteKind, RunItem
 from runbell.rules import Kind, Standstill
 from runbell.run import Outcome, Status, instant
-from runbell.slack.mrkdwn import code_span, date_token, one_line
+from runbell.slack.mrkdwn import DAY_AND_TIME, code_span, date_token, mention, one_line
 
 LONGEST_NAME = 120
 """Characters of an ID, of a name, or of a value that is Algolia's to choose."""
+
+LONGEST_WORD = 1_000
+"""Characters of an explanation that comes from elsewhere."""
 
 _LOOK: dict[str, tuple[str, str]] = {
     Kind.CREATED: ("🔵", "is waiting to start"),
@@ -72,12 +75,34 @@ def moment(item: RunItem, entry: HistoryEntry) -> str:
     return f"{icon} {label} {date_token(at)}" if at else f"{icon} {label}"
 
 
+def note_in_words(note: Note) -> str:
+    """Say what somebody has done about a run, or what came of it."""
+    who = mention(note.by or "") or "Somebody"
+    text = one_line(note.text, LONGEST_WORD)
+    match note.kind:
+        case NoteKind.CLAIMED:
+            return f"👀 {who} is on it"
+        case NoteKind.AGAIN:
+            return f"🔁 {who} ran the task again: run {code_span(note.text, LONGEST_NAME)}"
+        case NoteKind.REFUSED:
+            return f"⚠️ {who} asked to run the task again, and it could not be: {text}"
+        case NoteKind.MUTED:
+            until = instant(note.text)
+            end = date_token(until, DAY_AND_TIME) if until else "it recovers"
+            return f"🔕 {who} muted this task until {end}"
+        case NoteKind.UNMUTED:
+            return f"🔔 {who} unmuted this task"
+    return f"{who}: {text}"
+
+
 def _words(entry: HistoryEntry) -> tuple[str, str]:
     """The icon and the words of a state; never the one without the other."""
     if entry.kind not in _LOOK:
         state = entry.status if entry.outcome is None else f"{entry.status}, {entry.outcome}"
         return "⚪", f"is now “{one_line(state, LONGEST_NAME)}”"
     icon, words = _LOOK[entry.kind]
+    if entry.kind == Kind.FAILED and entry.streak > 1:
+        return icon, "failed again"
     if entry.kind == Kind.STALLED and entry.standstill == Standstill.OVERTIME:
         return icon, "takes far longer than usual"
     skipped = entry.status == Status.SKIPPED and entry.outcome != Outcome.FAILURE

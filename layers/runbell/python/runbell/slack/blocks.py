@@ -1,0 +1,38 @@
+"""The blocks that messages are made of: https://docs.slack.dev/reference/block-kit/blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Block = dict[str, Any]
+
+
+def section(text: str) -> Block:
+    """A paragraph; up to 3,000 characters of mrkdwn."""
+    return {"type": "section", "text": _mrkdwn(text)}
+
+
+def context(text: str) -> Block:
+    """A line in small grey letters, in mrkdwn."""
+    return {"type": "context", "elements": [_mrkdwn(text)]}
+
+
+def header(text: str) -> Block:
+    """A title; up to 150 characters, in which nothing is markup."""
+    return {"type": "header", "text": {"type": "plain_text", "text": text, "emoji": True}}
+
+
+def divider() -> Block:
+    """A line across."""
+    return {"type": "divider"}
+
+
+def preformatted(text: str) -> Block:
+    """A text as it is, line by line, in which nothing is markup and nothing needs escaping."""
+    code = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
+    return {"type": "rich_text", "elements": [code]}
+
+
+def _mrkdwn(text: str) -> Block:
+    # Not verbatim, Slack would link names and parse mentions that are written out in a reason.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}

@@ -1,0 +1,343 @@
+"""Tells one channel of one run: the run's own message, edited in place, and replies in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from runbell.deadline import Deadline
+from runbell.errors import (
+    OutOfTimeError,
+    RunbellError,
+    SlackAmbiguousError,
+    SlackLaterError,
+    SlackPayloadError,
+    SlackUpdateError,
+)
+from runbell.items import HistoryEntry, RunItem
+from runbell.observability import logger
+from runbell.run import instant, timestamp
+from runbell.slack import messages
+from runbell.slack.messages import Message
+from runbell.slack.messenger import Messenger, Place
+from runbell.slack.reports import report_message
+from runbell.store import RunStore
+
+ONE_MESSAGE = 9.0
+"""Seconds that one request to Slack may take, with the note of it in the table."""
+
+BETWEEN_EDITS = timedelta(seconds=30)
+"""How long a message stays as it is while nothing but the progress of its run is new."""
+
+BEFORE = timedelta(minutes=5)
+"""How much Slack's clock may be behind ours."""
+
+
+class Teller:
+    """Brings one channel up to date with a run's item. Each message is written down at once.
+
+    Args:
+        store: Takes what has been told.
+        slack: The way into the channel.
+        item: The run, as it is to be told.
+        deadline: When to be done; no further message is begun that it would not suffice for.
+        now: The time of day.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        slack: Messenger,
+        item: RunItem,
+        deadline: Deadline | None = None,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._slack = slack
+        self._item = item
+        self._deadline = deadline
+        self._now = now
+        self._channel = item.channel or ""
+        self._delivery = item.delivery
+        self._is_written_down = True
+        self._look_first = False
+        self._threads_of_others: dict[str, str | None] = {}
+
+    def tell(self, *, look_first: bool = False) -> None:
+        """Tell what the channel has not been told, and show what is new.
+
+        Args:
+            look_first: Whether somebody may have posted the next message already and could not
+                write it down, so that it is looked for first.
+
+        Raises:
+            SlackError: Slack did not take it for now; telling again goes on from there.
+            OutOfTimeError: The deadline has come; telling again goes on from there.
+            StoreUnavailableError: Telling again goes on from there.
+        """
+        self._look_first = look_first
+        if self._delivery.ts is None and not untold(self._item):
+            self._settle()  # only a detail is new, and there is no message to show it in
+        elif not self._slack.can_edit:
+            self._post_each_change()
+        elif self._is_mere_progress():
+            self._show_progress()
+        else:
+            self._show()
+            for entry in self._untold():
+                self._tell_change(entry)
+            self._tell_notes()
+            self._settle()
+
+    # ---- The run's own message ------------------------------------------------------------------
+
+    def _is_mere_progress(self) -> bool:
+        """Whether nothing is new but how far the run has come."""
+        run, noted = self._item.snapshot, self._delivery.noted
+        is_all_told = not self._untold() and len(self._item.notes) <= noted
+        return is_all_told and run is not None and not run.is_terminal
+
+    def _show_progress(self) -> None:
+        """Edit the run's message, unless that was done a moment ago.
+
+        What people must see is not held up by it: where Slack takes no edit now, the next sweep
+        tries again.
+        """
+        shown_at = instant(self._delivery.shown_at)
+        wait = BETWEEN_EDITS - (self._now() - shown_at) if shown_at else timedelta(0)
+        if wait > timedelta(0):
+            self._store.postpone(self._item, wait)
+            return
+        try:
+            self._show()
+        except SlackLaterError as error:
+            seconds = max(BETWEEN_EDITS.total_seconds(), error.retry_after or 0)
+            self._store.postpone(self._item, timedelta(seconds=seconds))
+        else:
+            self._settle()
+
+    def _show(self) -> None:
+        """Edit the run's message, or post it where there is none that can be edited."""
+        old = self._delivery.ts
+        if old is None:
+            self._post_own()
+            return
+        message = own_message(self._item)
+        place = Place(self._delivery.channel_id, old)
+        try:
+            try:
+                self._slack.edit(place, message)
+            except SlackPayloadError as error:
+                _log_plain(message, error)
+                self._slack.edit(place, messages.plain(message))
+        except SlackUpdateError as error:
+            extra = {"run_id": self._item.run_id, "cause": error.code}
+            logger.info("a message is gone, so it is posted anew", extra=extra)
+            self._post_own(instead_of=old)
+        else:
+            self._delivery = replace(self._delivery, shown_at=timestamp(self._now()))
+
+    def _post_own(self, *, instead_of: str = "") -> None:
+        """Post the run's message, which tells its whole story."""
+        item = self._item
+        latest = item.history[-1]
+        is_news = latest in self._untold()
+        is_aloud = is_news and messages.must_be_seen(item, latest) and not latest.hushed
+        message = replace(own_message(item, is_news=is_news), part=instead_of)
+        place = self._post(message, thread=self._thread_of_another(), broadcast=is_aloud)
+        told = item.last_change if place.last_change is None else place.last_change
+        tells_latest = is_news and told == item.last_change
+        self._delivery = replace(
+            self._delivery,
+            channel_id=place.channel_id,
+            ts=place.ts,
+            # Of the latest change there may be more to tell than one message holds.
+            told=told - 1 if tells_latest else told,
+            parts=1 if tells_latest else 0,
+            shown_at=timestamp(self._now()),
+        )
+        self._is_written_down = False
+
+    # ---- Its thread -----------------------------------------------------------------------------
+
+    def _tell_change(self, entry: HistoryEntry) -> None:
+        """Reply with what an edit is too quiet for, and with what a message had to shorten."""
+        if messages.must_be_seen(self._item, entry):
+            reply = messages.change_message(self._item, entry, is_reply=True)
+            replies = [reply, *messages.whole_texts(self._item, entry)]
+            for number in range(self._delivery.parts, len(replies)):
+                self._reply(replies[number], broadcast=number == 0 and not entry.hushed)
+                self._delivery = replace(self._delivery, parts=number + 1)
+        self._delivery = replace(self._delivery, told=entry.number, parts=0)
+
+    def _tell_notes(self) -> None:
+        for number in range(self._delivery.noted, len(self._item.notes)):
+            note = self._item.notes[number]
+            self._reply(messages.note_message(self._item, note, number))
+            self._delivery = replace(self._delivery, noted=number + 1)
+
+    def _reply(self, message: Message, *, broadcast: bool = False) -> None:
+        thread = self._thread_of_another() or self._delivery.ts
+        try:
+            self._post(message, thread=thread, broadcast=broadcast)
+        except SlackUpdateError:
+            thread = self._begin_thread_anew(thread)
+            if thread is None:
+                raise
+            self._post(message, thread=thread, broadcast=broadcast)
+        self._is_written_down = False
+
+    def _thread_of_another(self) -> str | None:
+        """The message of the run in whose thread this one is told; None for its own."""
+        other = self._item.thread_of
+        if other is None:
+            return None
+        if other not in self._threads_of_others:
+            found = self._store.get(self._item.connection, other)
+            delivery = found.deliveries.get(self._channel)
+            self._threads_of_others[other] = delivery.ts if delivery else None
+        return self._threads_of_others[other]
+
+    def _begin_thread_anew(self, gone: str | None) -> str | None:
+        """Post the message anew whose thread is gone; None where it is the run's own.
+
+        That one was edited or posted just now.
+        """
+        other = self._item.thread_of
+        if other is None or gone is None or gone == self._delivery.ts:
+            return None
+        found = self._store.get(self._item.connection, other)
+        delivery = found.deliveries[self._channel]
+        message = replace(own_message(found), part=gone)
+        place = self._post(message)
+        moved = replace(delivery, channel_id=place.channel_id, ts=place.ts)
+        at_this_channel = replace(found, channel=self._channel)
+        self._store.record_delivery(at_this_channel, moved, settled=False)
+        self._threads_of_others[other] = place.ts
+        return place.ts
+
+    # ---- A webhook ------------------------------------------------------------------------------
+
+    def _post_each_change(self) -> None:
+        """Post a message for every change: what a webhook has posted can't be edited.
+
+        A webhook has one channel, so what it has told under another name is told here.
+        """
+        deliveries = self._item.deliveries.values()
+        told = max((each.told for each in deliveries if each.ts is None), default=0)
+        for entry in self._untold():
+            if entry.number <= told:
+                continue
+            self._post(change_alone(self._item, entry))
+            self._delivery = replace(self._delivery, told=entry.number)
+            self._is_written_down = False
+        self._settle()
+
+    # ---- One step -------------------------------------------------------------------------------
+
+    def _untold(self) -> list[HistoryEntry]:
+        return [e for e in self._item.history if e.announced and e.number > self._delivery.told]
+
+    def _post(
+        self, message: Message, *, thread: str | None = None, broadcast: bool = False
+    ) -> Place:
+        """Post a message that is not there yet; what was posted before is written down first.
+
+        A crash so repeats one message at the most.
+        """
+        if not self._is_written_down:
+            self._store.record_delivery(self._item, self._delivery, settled=False)
+            self._is_written_down = True
+        self._leave_time()
+        if self._look_first:
+            self._look_first = False  # of several, only the first can be there
+            if found := self._find(message, thread):
+                return found
+            self._leave_time()
+        try:
+            return post(self._slack, self._channel, message, thread=thread, broadcast=broadcast)
+        except SlackAmbiguousError:
+            if self._has_time() and (found := self._find(message, thread)):
+                return found
+            raise
+
+    def _find(self, message: Message, thread: str | None) -> Place | None:
+        """Look whether Slack has a message already, as far as the app may look."""
+        since = instant(self._item.pending_since) or self._now()
+        channel = self._delivery.channel_id or self._channel
+        return self._slack.find(channel, message, thread=thread, since=(since - BEFORE).timestamp())
+
+    def _has_time(self) -> bool:
+        return self._deadline is None or self._deadline.remaining() >= ONE_MESSAGE
+
+    def _leave_time(self) -> None:
+        """Begin nothing that could be cut off between Slack's answer and the note of it."""
+        if not self._has_time():
+            raise OutOfTimeError("the rest is told by the next invocation")
+
+    def _settle(self) -> None:
+        """Write down that a channel has been told all of an item."""
+        item = self._item
+        told = replace(
+            self._delivery,
+            told=item.last_change,
+            parts=0,
+            noted=len(item.notes),
+            shown=item.version,
+            error=None,
+        )
+        self._store.record_delivery(item, told, settled=True)
+
+
+def own_message(item: RunItem, *, is_news: bool = False) -> Message:
+    """The message of an item: a run's story, or a report.
+
+    Args:
+        item: Which.
+        is_news: Whether it is posted to tell the latest change, and so may mention people.
+    """
+    if item.report is not None:
+        return report_message(item)
+    return messages.run_message(item, is_news=is_news)
+
+
+def change_alone(item: RunItem, entry: HistoryEntry) -> Message:
+    """One change of an item by itself, for a channel where nothing can be edited."""
+    if item.report is not None:
+        return report_message(item)
+    return messages.change_message(item, entry, is_reply=False)
+
+
+def untold(item: RunItem) -> list[HistoryEntry]:
+    """The changes that the run's channel is still to be told, in order."""
+    return [e for e in item.history if e.announced and e.number > item.delivery.told]
+
+
+def post(
+    slack: Messenger,
+    channel: str,
+    message: Message,
+    *,
+    thread: str | None = None,
+    broadcast: bool = False,
+) -> Place:
+    """Post a message; one whose form Slack refuses goes out in plain words.
+
+    Raises:
+        SlackError: Slack did not take it.
+    """
+    try:
+        return slack.post(channel, message, thread=thread, broadcast=broadcast)
+    except SlackPayloadError as error:
+        _log_plain(message, error)
+        plain = messages.plain(message)
+        return slack.post(channel, plain, thread=thread, broadcast=broadcast)
+
+
+def _log_plain(message: Message, error: RunbellError) -> None:
+    logger.warning(
+        "Slack refuses the form of a message, so it goes out as plain text",
+        extra={"run_id": message.run_id, "cause": str(error)},
+    )
