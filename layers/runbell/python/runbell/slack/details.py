@@ -12,7 +12,7 @@ from runbell.run import Progress, ReasonCode, Run, instant
 from runbell.slack.mrkdwn import DAY_AND_TIME, code_span, date_token, one_line
 from runbell.slack.wording import LONGEST_NAME
 
-LONGEST_REASON = 1_200
+LONGEST_REASON = 1_000
 """Characters of a reason that a message shows, escaped: a section holds 3,000 in all."""
 
 ERRORS_SHOWN = 5
@@ -32,9 +32,6 @@ LEAST_SHARE = 0.05
 
 FARTHEST_END = timedelta(days=2)
 """How far away an end may be guessed."""
-
-_COMPARABLE = frozenset({Kind.SUCCEEDED, Kind.RECOVERED})
-"""Runs whose duration says something beside that of a typical one, which has succeeded."""
 
 _RUNNING = frozenset({Kind.STARTED, Kind.STALLED, Kind.RESUMED})
 
@@ -135,7 +132,7 @@ def _took(run: Run, entry: HistoryEntry) -> str:
     if started is None or finished is None or finished < started:
         return ""
     took = f"Took {duration_in_words(finished - started)}"
-    if entry.typical is None or entry.kind not in _COMPARABLE:
+    if entry.typical is None:
         return took
     return f"{took}, usually {duration_in_words(timedelta(seconds=entry.typical))}"
 

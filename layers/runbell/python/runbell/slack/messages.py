@@ -38,6 +38,9 @@ PARTS_AT_ONCE = 2
 """Such blocks in one message: all blocks together are refused from about 13,200 characters, and
 some characters count several times."""
 
+THE_WHOLE_TEXT = "Runbell's API has the whole text: `GET /runs/{runID}`"
+"""Where to find what was shortened, for a channel without threads."""
+
 TOLD_AT_MOST = 10
 """Changes that a run's story shows; a run has three or four."""
 
@@ -104,28 +107,25 @@ def run_message(item: RunItem, *, is_news: bool = False) -> Message:
     entry = item.history[-1]
     story = "  →  ".join(moment(item, past) for past in item.history[-TOLD_AT_MOST:])
     text, blocks = _told(item, entry, _mentions(entry) if is_news else "")
-    blocks.append(context(story))
-    if noted := _standing(item.notes):
-        blocks.append(context(noted))
-        text += f"\n{noted}"
-    blocks += [*buttons(item, entry.kind), _footer(item)]
-    return Message(text, tuple(blocks), item.run_id, entry.number)
+    below = [*filter(None, [story, _standing(item.notes)]), _footer(item)]
+    blocks += map(context, below[:-1])
+    blocks += [*buttons(item, entry.kind), context(below[-1])]
+    return Message(_with(text, *below), tuple(blocks), item.run_id, entry.number)
 
 
 def change_message(item: RunItem, entry: HistoryEntry, *, is_reply: bool) -> Message:
     """Tell one change by itself: a reply that people must see, or a webhook's message."""
     text, blocks = _told(item, entry, _mentions(entry))
+    below: list[str] = []
     if not is_reply:
-        if shortened(item, entry):
-            words = "Runbell's API has the whole text: GET /runs/{runID}"
-            blocks.append(context(words))
-            text += f"\n{words}"
-        blocks += [context(moment(item, entry)), _footer(item)]
-    else:
-        if not entry.hushed:
-            blocks += buttons(item, entry.kind)
-        if item.thread_of is not None:
-            blocks.append(_footer(item))
+        below = [THE_WHOLE_TEXT] if shortened(item, entry) else []
+        below += [moment(item, entry), _footer(item)]
+    elif not entry.hushed:
+        blocks += buttons(item, entry.kind)
+    if is_reply and item.thread_of is not None:
+        below.append(_footer(item))
+    blocks += map(context, below)
+    text = _with(text, *below)
     return Message(text, tuple(blocks), item.run_id, entry.number, is_reply=is_reply)
 
 
@@ -201,6 +201,14 @@ def _told(item: RunItem, entry: HistoryEntry, mentions: str) -> tuple[str, list[
     return text, [section("\n".join(part)) for part in parts if part]
 
 
+def _with(text: str, *lines: str) -> str:
+    """A text with more lines, as far as there is room; the first ones count for more."""
+    for line in lines:
+        if len(text) + len(line) < LONGEST_TEXT:
+            text = f"{text}\n{line}"
+    return text
+
+
 def _mentions(entry: HistoryEntry) -> str:
     """Whom to mention with a change that must be seen; a name twice is mentioned once."""
     if entry.kind not in MUST_BE_SEEN or entry.hushed:
@@ -231,11 +239,11 @@ def _parts(text: str) -> list[str]:
     return [*parts, text]
 
 
-def _footer(item: RunItem) -> Block:
+def _footer(item: RunItem) -> str:
     """The IDs that the headline leaves out, and where to look further."""
     ids = [] if item.snapshot is None else [f"Run {code_span(item.run_id, LONGEST_NAME)}"]
     if item.connection != DEFAULT:
         ids.insert(0, f"Connection {code_span(item.connection, LONGEST_NAME)}")
     if has_name(item):
         ids.append(f"Task {code_span(task_id(item), LONGEST_NAME)}")
-    return context(" · ".join([*ids, f"<{DEBUGGER}|Connector Debugger>"]))
+    return " · ".join([*ids, f"<{DEBUGGER}|Connector Debugger>"])
