@@ -15,9 +15,10 @@ from urllib.parse import urlencode
 import requests
 from slack_sdk.signature import SignatureVerifier
 
+from local.slack.channel import Channel
 from local.slack.message import Message, controls, with_ids
 from local.slack.people import DOMAIN, TEAM, name_of
-from local.slack.workspace import Channel, Workspace
+from local.slack.workspace import Workspace
 
 APP = "A0RUNBELL"
 AGENT = "Slackbot 1.0 (+https://api.slack.com/robots)"

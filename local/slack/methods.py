@@ -5,11 +5,12 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from local.slack.channel import Channel
 from local.slack.limits import UPDATED_TEXT, SlackRefusalError, check_content, check_metadata
 from local.slack.message import AUTHOR, BOT_USER
 from local.slack.people import TEAM
 from local.slack.scopes import POST_ANYWHERE, check_scope, read_scopes
-from local.slack.workspace import Channel, Message, Workspace
+from local.slack.workspace import Message, Workspace
 
 Arguments = dict[str, Any]
 TRUE = (True, 1, "1", "true", "True")

@@ -57,7 +57,7 @@ class ResponseUrls:
             return
         text, blocks = check_content(answer.get("text"), answer.get("blocks"))
         if answer.get("replace_original"):
-            workspace.replace(message.channel, message.ts, text=text, blocks=blocks)
+            workspace.rewrite(message.channel, message.ts, text=text, blocks=blocks)
         elif answer.get("response_type") == "in_channel":
             workspace.post(
                 message.channel,

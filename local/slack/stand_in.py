@@ -66,6 +66,7 @@ class SlackStandIn(LoopbackServer):
     ) -> None:
         faults = _SlackFaults("/api/", "/services/")
         super().__init__(self._answer, faults, port=port, clock=clock, refuse=_refused)
+        self.signing_secret = signing_secret
         self.webhook_url = f"{self.url}{webhook_path}"
         self.on_posted: Callable[[Call], None] | None = None
         """Called after a message was stored and before the answer is sent."""

@@ -5,46 +5,17 @@ import math
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
+from local.slack.channel import Channel
 from local.slack.limits import Block, SlackRefusalError
 from local.slack.message import TOMBSTONE, Message
 
-__all__ = ["Channel", "Message", "Workspace"]
+__all__ = ["Message", "Workspace"]
 
 SHOWN_ON_THE_PAGE = 500
 CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
-
-
-@dataclass
-class Channel:
-    """A channel and its messages by ts, in the order they were posted."""
-
-    id: str
-    name: str
-    archived: bool = False
-    removed: bool = False
-    has_bot: bool = True
-    """The bot is a member."""
-    last_post: float = -math.inf
-    messages: dict[str, Message] = field(default_factory=dict)
-    ephemerals: dict[str, Message] = field(default_factory=dict)
-
-    def replies(self, ts: str) -> list[Message]:
-        """The replies to a message, oldest first."""
-        return [each for each in self.messages.values() if each.thread_ts == ts]
-
-    def as_answered(self) -> dict[str, Any]:
-        """The channel as Slack's methods write it."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "is_channel": True,
-            "is_archived": self.archived,
-            "is_member": self.has_bot,
-            "is_private": False,
-        }
 
 
 class Workspace:
@@ -135,7 +106,7 @@ class Workspace:
         with self._change:
             channel = self.open_channel(name_or_id)
             if thread_ts is not None:
-                _parent(channel, thread_ts)
+                channel.parent(thread_ts)
             now = self._clock()
             wait = channel.last_post + (seconds_between or 0) - now
             if seconds_between and wait > 0:
@@ -168,7 +139,7 @@ class Workspace:
         with self._change:
             channel = self.open_channel(name_or_id)
             if thread_ts is not None:
-                _parent(channel, thread_ts)
+                channel.parent(thread_ts)
             message = Message(
                 channel=channel.id,
                 ts=self._next_ts(),
@@ -233,7 +204,7 @@ class Workspace:
             self.tell()
             return edited
 
-    def replace(self, name_or_id: str, ts: str, **changes: Any) -> None:
+    def rewrite(self, name_or_id: str, ts: str, **changes: Any) -> None:
         """Change any message that a person can see, an ephemeral one too."""
         with self._change:
             channel, message = self.find_message(name_or_id, ts)
@@ -252,7 +223,7 @@ class Workspace:
         """A message and its replies, oldest first; raises ``thread_not_found``."""
         channel = self.known_channel(channel_id)
         with self._change:
-            parent = _parent(channel, ts)
+            parent = channel.parent(ts)
             return [parent, *channel.replies(parent.ts)]
 
     def answered(self, message: Message, *, with_metadata: bool = True) -> dict[str, Any]:
@@ -313,10 +284,3 @@ class Workspace:
 def _channel_id(name: str) -> str:
     """An id that a channel of this name has in every workspace."""
     return "C0" + hashlib.sha256(name.encode()).hexdigest()[:9].upper()
-
-
-def _parent(channel: Channel, ts: object) -> Message:
-    message = channel.messages.get(ts) if isinstance(ts, str) else None
-    if message is None or message.thread_ts is not None:
-        raise SlackRefusalError("thread_not_found")
-    return message
