@@ -29,6 +29,7 @@ class Post:
     last_change: int
     is_edit: bool
     is_reply: bool
+    delivery_id: str = ""
 
 
 class RecordingSlack(SlackAccess):
@@ -49,11 +50,27 @@ class RecordingSlack(SlackAccess):
     def renewed(self) -> None:
         """It never refuses."""
 
-    def post(self, channel: str, message: Message, *, thread: str | None = None) -> Place:
+    def post(
+        self,
+        channel: str,
+        message: Message,
+        *,
+        thread: str | None = None,
+        broadcast: bool = False,
+    ) -> Place:
         """Take a message."""
-        is_reply = thread is not None
-        self.posts.append(Post(message.run_id, message.last_change, False, is_reply))
+        del thread, broadcast
+        self.posts.append(
+            Post(message.run_id, message.last_change, False, message.is_reply, message.delivery_id)
+        )
         return Place(channel, f"{len(self.posts)}.0") if self.can_edit else Place()
+
+    def find(
+        self, channel: str, message: Message, *, thread: str | None = None, since: float = 0.0
+    ) -> Place | None:
+        """It has no history."""
+        del channel, message, thread, since
+        return None
 
     def edit(self, place: Place, message: Message) -> None:
         """Take an edit."""

@@ -77,7 +77,7 @@ def runbell(
     store = RunStore(table, retention=RETENTION, now=now)
     tasks = TaskStore(table, retention=RETENTION, now=now)
     slack = RecordingSlack(can_edit=is_bot)
-    notifier = Notifier(store, slack, DeadLetters(aws.client("sqs"), "none"))
+    notifier = Notifier(store, slack, DeadLetters(aws.client("sqs"), "none"), now=now)
     queue = PromptQueue(notifier.deliver, disturbance)
     routing = Routing(CHANNEL, frozenset(NOTIFIABLE), stalled_after=timedelta(minutes=60))
     with Session() as session:

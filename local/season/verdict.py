@@ -80,7 +80,7 @@ def _is_in_order(told: Sequence[Told], posts: Sequence[Post]) -> bool:
     An edit tells all there is, and may come again; whatever is posted comes once.
     """
     numbers = [post.last_change for post in posts]
-    posted = [(post.last_change, post.is_reply) for post in posts if not post.is_edit]
+    posted = [post.delivery_id for post in posts if not post.is_edit]
     return (
         max(numbers, default=0) == len(told)
         and numbers == sorted(numbers)

@@ -524,8 +524,10 @@ def slack_access(secrets: Any, slack_secret: str, slack: SlackStandIn) -> SlackA
 
 
 @pytest.fixture
-def notifier(store: RunStore, slack_access: SlackAccess, dead_letters: DeadLetters) -> Notifier:
-    return Notifier(store, slack_access, dead_letters)
+def notifier(
+    store: RunStore, slack_access: SlackAccess, dead_letters: DeadLetters, clock: Clock
+) -> Notifier:
+    return Notifier(store, slack_access, dead_letters, now=clock)
 
 
 @pytest.fixture

@@ -295,10 +295,12 @@ def test_an_unforeseen_error_is_logged_and_the_message_comes_again(
     class Broken(Notifier):
         """Has a bug that only one run brings out."""
 
-        def deliver(self, wake: Wake, deadline: Deadline | None = None) -> None:
+        def deliver(
+            self, wake: Wake, deadline: Deadline | None = None, *, is_repeat: bool = False
+        ) -> None:
             if wake.run_id == "odd":
                 raise ZeroDivisionError("a bug")
-            super().deliver(wake, deadline)
+            super().deliver(wake, deadline, is_repeat=is_repeat)
 
     for run_id in ("fine", "odd", "behind"):
         saw("started", run_id=run_id)

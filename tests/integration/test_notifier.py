@@ -310,23 +310,26 @@ def test_a_crash_after_a_post_repeats_that_one_at_the_most(
 
 @bot_only
 @pytest.mark.parametrize(
-    ("kept_before", "replies"), [(0, 2), (1, 1)], ids=["after the reply", "after all"]
+    ("scopes", "replies"),
+    [("chat:write", 2), ("chat:write,channels:history", 1)],
+    ids=["may not look", "may look"],
 )
-def test_a_crash_after_a_reply_repeats_that_one_at_the_most(
+def test_a_crash_after_a_reply_repeats_that_one_only_where_the_app_may_not_look(
     saw: Saw,
     notifier: Notifier,
     slack: SlackStandIn,
     store: ForgetfulStore,
-    kept_before: int,
+    scopes: str,
     replies: int,
 ) -> None:
+    slack.scopes = scopes
     notifier.deliver(saw("started"))
     wake = saw("finished", "failure")
-    store.lost, store.kept_before = 1, kept_before
+    store.lost = 1
 
     with pytest.raises(StoreUnavailableError):
         notifier.deliver(wake)
-    notifier.deliver(wake)
+    notifier.deliver(wake, is_repeat=True)
 
     message, *thread = slack.messages(CHANNEL)
     assert [reply.thread_ts for reply in thread] == [message.ts] * replies
@@ -383,6 +386,7 @@ def test_a_lost_answer_in_a_failures_two_steps_repeats_a_reply_at_the_most(
     method: str,
     replies: int,
 ) -> None:
+    slack.scopes = "chat:write"  # so that it can't look whether the message is there
     notifier.deliver(saw("started"))
     wake = saw("finished", "failure")
     slack.faults.add(Fault("drop_after"), path=method)

@@ -7,6 +7,7 @@ import logging
 import socket
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -116,11 +117,39 @@ class TestTheBot:
         assert call.method == "chat.postMessage"
         assert call.arguments["unfurl_links"] is call.arguments["unfurl_media"] is False
 
-    def test_a_reply_is_shown_in_the_channel_too(self, bot: Messenger, slack: SlackStandIn) -> None:
+    @pytest.mark.parametrize("broadcast", [True, False])
+    def test_a_reply_is_shown_in_the_channel_too_if_it_is_to_be(
+        self, bot: Messenger, slack: SlackStandIn, broadcast: bool
+    ) -> None:
         first = bot.post("#runs", MESSAGE)
-        reply = bot.post("#runs", MESSAGE, thread=first.ts)
+        reply = bot.post("#runs", MESSAGE, thread=first.ts, broadcast=broadcast)
         posted = slack.messages("#runs")[1]
-        assert (posted.ts, posted.thread_ts, posted.broadcast) == (reply.ts, first.ts, True)
+        assert (posted.ts, posted.thread_ts, posted.broadcast) == (reply.ts, first.ts, broadcast)
+
+    @pytest.mark.parametrize("in_thread", [True, False])
+    def test_what_it_has_posted_can_be_found_by_its_delivery_id(
+        self, bot: Messenger, in_thread: bool
+    ) -> None:
+        root = bot.post("#runs", MESSAGE)
+        thread = root.ts if in_thread else None
+        sought = replace(MESSAGE, part="sought", last_change=3)
+        assert bot.find("#runs", sought, thread=thread) is None
+        place = bot.post("#runs", sought, thread=thread)
+        bot.post("#runs", replace(MESSAGE, part="another"), thread=thread)
+
+        assert bot.find("#runs", sought, thread=thread) == replace(place, last_change=3)
+        assert bot.find(place.channel_id or "", sought, thread=thread) is not None
+
+    def test_what_it_may_not_read_is_asked_for_once(
+        self, bot: Messenger, slack: SlackStandIn
+    ) -> None:
+        bot.post("#runs", MESSAGE)
+        slack.scopes = "chat:write"
+
+        assert bot.find("#runs", MESSAGE) is None
+        assert bot.find("#runs", MESSAGE) is None
+        asked = [call.method for call in slack.calls]
+        assert asked.count("conversations.history") == 1
 
     def test_an_edit_takes_the_messages_place(self, bot: Messenger, slack: SlackStandIn) -> None:
         place = bot.post("#runs", MESSAGE)

@@ -63,6 +63,7 @@ class Teller:
         self._delivery = item.delivery
         self._is_written_down = True
         self._look_first = False
+        self._has_begun_anew = False
         self._threads_of_others: dict[str, str | None] = {}
 
     def tell(self, *, look_first: bool = False) -> None:
@@ -86,8 +87,8 @@ class Teller:
             self._show_progress()
         else:
             self._show()
-            for entry in self._untold():
-                self._tell_change(entry)
+            while remaining := self._untold():
+                self._tell_change(remaining[0])
             self._tell_notes()
             self._settle()
 
@@ -146,7 +147,7 @@ class Teller:
         is_news = latest in self._untold()
         is_aloud = is_news and messages.must_be_seen(item, latest) and not latest.hushed
         message = replace(own_message(item, is_news=is_news), part=instead_of)
-        place = self._post(message, thread=self._thread_of_another(), broadcast=is_aloud)
+        place = self._post_in_thread(message, self._thread_of_another(), is_aloud)
         told = item.last_change if place.last_change is None else place.last_change
         tells_latest = is_news and told == item.last_change
         self._delivery = replace(
@@ -168,26 +169,53 @@ class Teller:
             reply = messages.change_message(self._item, entry, is_reply=True)
             replies = [reply, *messages.whole_texts(self._item, entry)]
             for number in range(self._delivery.parts, len(replies)):
-                self._reply(replies[number], broadcast=number == 0 and not entry.hushed)
+                if not self._reply(replies[number], broadcast=number == 0 and not entry.hushed):
+                    return  # the run's message had to be posted anew, and tells more by itself
                 self._delivery = replace(self._delivery, parts=number + 1)
         self._delivery = replace(self._delivery, told=entry.number, parts=0)
 
     def _tell_notes(self) -> None:
-        for number in range(self._delivery.noted, len(self._item.notes)):
-            note = self._item.notes[number]
-            self._reply(messages.note_message(self._item, note, number))
-            self._delivery = replace(self._delivery, noted=number + 1)
+        while (noted := self._delivery.noted) < len(self._item.notes):
+            message = messages.note_message(self._item, self._item.notes[noted], noted)
+            if self._reply(message):
+                self._delivery = replace(self._delivery, noted=noted + 1)
 
-    def _reply(self, message: Message, *, broadcast: bool = False) -> None:
-        thread = self._thread_of_another() or self._delivery.ts
+    def _reply(self, message: Message, *, broadcast: bool = False) -> bool:
+        """Reply in the run's thread.
+
+        Returns:
+            False if the thread is gone and the run's own message was posted anew instead, so that
+            there may be less to tell.
+        """
+        thread = self._thread_of_another()
+        if thread is not None:
+            self._post_in_thread(message, thread, broadcast)
+        else:
+            try:
+                self._post(message, thread=self._delivery.ts, broadcast=broadcast)
+            except SlackUpdateError as error:
+                self._begin_anew(error)
+                self._post_own(instead_of=self._delivery.ts or "")
+                return False
+        self._is_written_down = False
+        return True
+
+    def _post_in_thread(self, message: Message, thread: str | None, broadcast: bool) -> Place:
+        """Post a message in the thread of another run, which is begun anew where it is gone."""
         try:
-            self._post(message, thread=thread, broadcast=broadcast)
-        except SlackUpdateError:
-            thread = self._begin_thread_anew(thread)
+            return self._post(message, thread=thread, broadcast=broadcast)
+        except SlackUpdateError as error:
             if thread is None:
                 raise
-            self._post(message, thread=thread, broadcast=broadcast)
-        self._is_written_down = False
+            self._begin_anew(error)
+            thread = self._post_other_anew(thread)
+            return self._post(message, thread=thread, broadcast=broadcast)
+
+    def _begin_anew(self, error: SlackUpdateError) -> None:
+        """Begin a thread anew once, and not again where Slack takes the new one for gone too."""
+        if self._has_begun_anew:
+            raise error
+        self._has_begun_anew = True
 
     def _thread_of_another(self) -> str | None:
         """The message of the run in whose thread this one is told; None for its own."""
@@ -200,22 +228,16 @@ class Teller:
             self._threads_of_others[other] = delivery.ts if delivery else None
         return self._threads_of_others[other]
 
-    def _begin_thread_anew(self, gone: str | None) -> str | None:
-        """Post the message anew whose thread is gone; None where it is the run's own.
-
-        That one was edited or posted just now.
-        """
-        other = self._item.thread_of
-        if other is None or gone is None or gone == self._delivery.ts:
-            return None
-        found = self._store.get(self._item.connection, other)
-        delivery = found.deliveries[self._channel]
-        message = replace(own_message(found), part=gone)
+    def _post_other_anew(self, gone: str) -> str | None:
+        """Post the message anew of the run in whose thread this one is told: the thread is gone."""
+        other = self._store.get(self._item.connection, self._item.thread_of or "")
+        message = replace(own_message(other), part=gone)
         place = self._post(message)
+        delivery = other.deliveries[self._channel]
         moved = replace(delivery, channel_id=place.channel_id, ts=place.ts)
-        at_this_channel = replace(found, channel=self._channel)
-        self._store.record_delivery(at_this_channel, moved, settled=False)
-        self._threads_of_others[other] = place.ts
+        here = replace(other, channel=self._channel)
+        self._store.record_delivery(here, moved, settled=False)
+        self._threads_of_others[other.run_id] = place.ts
         return place.ts
 
     # ---- A webhook ------------------------------------------------------------------------------

@@ -1,0 +1,306 @@
+"""A task's failures in a row: one thread, few pings, and a recovery that closes it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from local.algolia import AlgoliaStandIn
+from local.slack import Message, SlackStandIn
+from runbell.deadline import Deadline
+from runbell.events import LONGEST_MESSAGE
+from runbell.items import Note, NoteKind
+from runbell.notifier import Notifier
+from runbell.outbox import Wake
+from runbell.rules import Mute, Watch
+from runbell.run import timestamp
+from runbell.store import RunStore
+from runbell.sweeper import Sweeper
+from runbell.task_store import TaskStore
+from runbell.watcher import Watcher
+from tests.integration.conftest import CHANNEL, Clock, Queue, Show, bot_only, webhook_only
+
+HERE = "<!here>"
+
+
+class Channel:
+    """A task's runs end one after the other, and people read what they are told."""
+
+    def __init__(
+        self,
+        show: Show,
+        watcher: Watcher,
+        notifier: Notifier,
+        queue: Queue,
+        clock: Clock,
+        slack: SlackStandIn,
+    ) -> None:
+        self._show, self._watcher, self._notifier = show, watcher, notifier
+        self._queue, self._clock, self._slack = queue, clock, slack
+        self._seen = 0
+
+    def see(self, run_id: str, status: str, outcome: str | None = None, **more: Any) -> None:
+        """Let a run come to a state and people be told of it."""
+        self._clock.now += timedelta(minutes=1)
+        self._show(run_id, status, outcome, **more)
+        self._watcher.check(run_id, Deadline(30))
+        self.tell()
+
+    def ends(self, run_id: str, outcome: str, **more: Any) -> list[Message]:
+        """Let a run start and end; what was posted of it."""
+        before = len(self._slack.messages(CHANNEL))
+        self.see(run_id, "started", **more)
+        self.see(run_id, "finished", outcome, **more)
+        return self._slack.messages(CHANNEL)[before:]
+
+    def tell(self) -> None:
+        """Deliver what is in the queue."""
+        for wake in self._queue.wakes():
+            self._notifier.deliver(wake)
+
+
+@pytest.fixture
+def channel(
+    show: Show,
+    watcher: Watcher,
+    notifier: Notifier,
+    queue: Queue,
+    clock: Clock,
+    slack: SlackStandIn,
+    tasks: TaskStore,
+) -> Channel:
+    tasks.put_watch("default", "task-1", Watch(mentions=("here",)))
+    return Channel(show, watcher, notifier, queue, clock, slack)
+
+
+def pings(messages: list[Message]) -> list[Message]:
+    """What people are pinged by: it mentions them where the whole channel sees it."""
+    return [each for each in messages if HERE in each.text and each.in_channel]
+
+
+def replies(slack: SlackStandIn, root: Message) -> list[Message]:
+    return [each for each in slack.messages(CHANNEL) if each.thread_ts == root.ts]
+
+
+@bot_only
+def test_ten_failures_in_a_row_are_one_thread_with_three_pings(
+    channel: Channel, slack: SlackStandIn
+) -> None:
+    for number in range(1, 11):
+        channel.ends(f"run-{number}", "failure")
+
+    messages = slack.messages(CHANNEL)
+    root = messages[0]
+    told = [each for each in messages if "failed" in each.text and each.metadata]
+    rows = [each.text.split("Still failing, ")[1].split(" ")[0] for each in pings(messages)[1:]]
+    assert rows == ["2", "5"]
+    assert len(pings(messages)) == 3
+    assert {each.thread_ts for each in messages[1:]} == {root.ts}
+    assert len([each for each in messages if each.in_channel]) == 4  # the run's own, three aloud
+    for number in range(1, 11):
+        assert any(f"run-{number}" in str(each.metadata) for each in told)
+
+
+@bot_only
+def test_a_task_that_goes_on_failing_pings_once_a_day(
+    channel: Channel, slack: SlackStandIn, clock: Clock
+) -> None:
+    for number in range(6):
+        channel.ends(f"run-{number}", "failure")
+    before = len(pings(slack.messages(CHANNEL)))
+
+    clock.now += timedelta(hours=23)
+    channel.ends("run-7", "failure")
+    assert len(pings(slack.messages(CHANNEL))) == before
+    clock.now += timedelta(hours=2)
+    channel.ends("run-8", "failure")
+    channel.ends("run-9", "failure")
+    assert len(pings(slack.messages(CHANNEL))) == before + 1
+
+
+@bot_only
+def test_a_recovery_closes_the_thread_aloud_and_the_next_run_is_told_by_itself(
+    channel: Channel, slack: SlackStandIn
+) -> None:
+    channel.ends("run-1", "failure")
+    channel.ends("run-2", "failure")
+    *_, recovery = channel.ends("run-3", "success")
+    (after,) = channel.ends("run-4", "success")
+
+    root = slack.messages(CHANNEL)[0]
+    assert "recovered" in recovery.text
+    assert (recovery.thread_ts, recovery.broadcast) == (root.ts, True)
+    assert pings([recovery]) == [recovery]
+    assert after.thread_ts is None
+    assert HERE not in after.text
+    again, *_ = channel.ends("run-5", "failure")
+    assert again.thread_ts is None
+
+
+@bot_only
+def test_a_day_of_two_hundred_successes_pings_nobody(channel: Channel, slack: SlackStandIn) -> None:
+    for number in range(200):
+        channel.see(f"run-{number}", "finished", "success")
+
+    messages = slack.messages(CHANNEL)
+    assert len(messages) == 200
+    assert pings(messages) == []
+    assert not any(each.thread_ts for each in messages)
+
+
+@webhook_only
+def test_a_webhook_tells_every_failure_and_mentions_people_as_seldom(
+    channel: Channel, slack: SlackStandIn
+) -> None:
+    for number in range(1, 11):
+        channel.ends(f"run-{number}", "failure")
+
+    failures = [each for each in slack.messages(CHANNEL) if "failed" in each.text]
+    assert len(failures) == 10
+    assert len(pings(failures)) == 3
+
+
+@bot_only
+def test_failures_in_another_channel_begin_a_thread_of_their_own(
+    channel: Channel, slack: SlackStandIn, tasks: TaskStore
+) -> None:
+    channel.ends("run-1", "failure")
+    tasks.put_watch("default", "task-1", Watch(channel="#elsewhere", mentions=("here",)))
+    channel.ends("run-2", "failure")
+    channel.ends("run-3", "failure")
+
+    root, *others = slack.messages("#elsewhere")
+    assert "run-2" in str(root.metadata)
+    assert {each.thread_ts for each in others} == {root.ts}
+    assert HERE in others[0].text
+
+
+@bot_only
+def test_a_thread_whose_first_message_is_gone_goes_on_below_a_new_one(
+    channel: Channel, slack: SlackStandIn
+) -> None:
+    channel.see("run-1", "finished", "failure")
+    (root,) = slack.messages(CHANNEL)
+    slack.delete(CHANNEL, root.ts)
+    channel.see("run-2", "finished", "failure")
+    channel.see("run-3", "finished", "failure")
+
+    anew, *others = slack.messages(CHANNEL)
+    assert "run-1" in str(anew.metadata)
+    assert anew.thread_ts is None
+    assert {each.thread_ts for each in others} == {anew.ts}
+    assert len(others) == 2
+
+
+@bot_only
+def test_a_long_error_is_whole_in_the_thread(
+    channel: Channel, slack: SlackStandIn, algolia: AlgoliaStandIn
+) -> None:
+    long = "".join(f"line {number}: <!channel> & “سطر” 🧨\n" for number in range(400))[:10_000]
+    algolia.put_event("run-1", {"status": "failed", "data": {"message": long}})
+    first, *texts = channel.ends("run-1", "failure")
+
+    assert len(long) <= LONGEST_MESSAGE
+    assert "…" in texts[0].text
+    parts = [
+        element["text"]
+        for message in texts[1:]
+        for block in message.blocks
+        if block["type"] == "rich_text"
+        for preformatted in block["elements"]
+        for element in preformatted["elements"]
+    ]
+    assert "".join(parts) == long.strip()
+    assert {each.thread_ts for each in texts} == {first.ts}
+    assert [each.broadcast for each in texts] == [True, *[False] * (len(texts) - 1)]
+
+
+@bot_only
+def test_mere_progress_is_an_edit_every_thirty_seconds_and_none_is_lost(
+    channel: Channel,
+    slack: SlackStandIn,
+    clock: Clock,
+    show: Show,
+    watcher: Watcher,
+    sweeper: Sweeper,
+) -> None:
+    channel.see("run-1", "started")
+    for received in range(10, 60, 10):
+        clock.now += timedelta(seconds=4)
+        progress = {"expectedNbOfEvents": 100, "receivedNbOfEvents": received}
+        show("run-1", "started", progress=progress)
+        watcher.check("run-1", Deadline(30))
+        channel.tell()
+    (message,) = slack.messages(CHANNEL)
+    assert "10 of 100" not in message.text
+
+    clock.now += timedelta(seconds=31)
+    sweeper.sweep()
+    channel.tell()
+    (message,) = slack.messages(CHANNEL)
+    assert "50 of 100" in message.text
+    assert [call.method for call in slack.calls].count("chat.update") == 1
+
+
+@bot_only
+def test_a_run_that_ends_is_told_at_once_whatever_was_edited_a_moment_ago(
+    channel: Channel, slack: SlackStandIn, clock: Clock, show: Show, watcher: Watcher
+) -> None:
+    channel.see("run-1", "started")
+    clock.now += timedelta(seconds=1)
+    show("run-1", "finished", "failure")
+    watcher.check("run-1", Deadline(30))
+    channel.tell()
+
+    message, reply = slack.messages(CHANNEL)
+    assert "failed" in message.text
+    assert "failed" in reply.text
+
+
+@bot_only
+def test_what_somebody_does_about_a_run_is_told_in_its_thread_once(
+    channel: Channel, slack: SlackStandIn, store: RunStore, notifier: Notifier, clock: Clock
+) -> None:
+    channel.ends("run-1", "failure")
+    before = len(slack.messages(CHANNEL))
+    note = Note(NoteKind.CLAIMED, "U0123ABCD", timestamp(clock.now))
+    for _ in range(2):
+        item = store.add_note("default", "run-1", note)
+        if item:
+            notifier.deliver(Wake.of(item))
+
+    root, *_ = slack.messages(CHANNEL)
+    (told,) = slack.messages(CHANNEL)[before:]
+    assert "<@U0123ABCD> is on it" in told.text
+    assert (told.thread_ts, told.broadcast) == (root.ts, False)
+    assert "<@U0123ABCD> is on it" in root.text
+    assert store.get("default", "run-1").pending_since is None
+
+
+@pytest.mark.parametrize("until", ["time", "recovery"])
+@bot_only
+def test_a_muted_task_is_silent_until_its_time_is_up_or_it_recovers(
+    channel: Channel,
+    slack: SlackStandIn,
+    tasks: TaskStore,
+    clock: Clock,
+    until: str,
+) -> None:
+    channel.ends("run-1", "failure")
+    before = len(slack.messages(CHANNEL))
+    end = timestamp(clock.now + timedelta(hours=1)) if until == "time" else None
+    tasks.put_mute("default", "task-1", Mute("U0123ABCD", timestamp(clock.now), end))
+    channel.ends("run-2", "failure")
+    assert len(slack.messages(CHANNEL)) == before
+
+    clock.now += timedelta(hours=1)
+    if until == "time":
+        assert channel.ends("run-3", "failure")
+    else:
+        assert channel.ends("run-3", "failure") == []
+        (recovery,) = channel.ends("run-4", "success")
+        assert "recovered" in recovery.text
+        assert tasks.get("default", "task-1").mute is None
+    assert channel.ends("run-5", "success")
