@@ -219,11 +219,19 @@ def test_a_lost_race_for_the_task_saves_neither_the_run_nor_the_story(
     mine, task = store.get_with_task("default", "run-1", "task-1")
     theirs = store.get("default", "run-2")
     story = task.story.with_run(ended(2, "success"))
-    store.commit(theirs, ended(2, "success"), None, announce_in=None, task=task, story=story)
+    store.commit(
+        theirs, ended(2, "success"), None, announce_in=None, task=(task, replace(task, story=story))
+    )
 
     late = task.story.with_run(ended(1, "failure"))
     with pytest.raises(LostRaceError):
-        store.commit(mine, ended(1, "failure"), None, announce_in="#x", task=task, story=late)
+        store.commit(
+            mine,
+            ended(1, "failure"),
+            None,
+            announce_in="#x",
+            task=(task, replace(task, story=late)),
+        )
 
     assert raw("run-1") == {}
     assert tasks.get("default", "task-1").story == story
@@ -241,8 +249,7 @@ def test_a_lost_race_for_the_run_leaves_the_story_as_it_was(
             ended(1, "failure"),
             None,
             announce_in=None,
-            task=task,
-            story=task.story.with_run(ended(1, "failure")),
+            task=(task, replace(task, story=task.story.with_run(ended(1, "failure")))),
         )
 
     assert tasks.get("default", "task-1").story == Story()
@@ -263,7 +270,11 @@ def test_a_race_for_the_task_is_run_again_until_both_are_saved(
                 item = store.get(connection, "run-0")
                 story = found[1].story.with_run(ended(0, "failure"))
                 store.commit(
-                    item, ended(0, "failure"), None, announce_in=None, task=found[1], story=story
+                    item,
+                    ended(0, "failure"),
+                    None,
+                    announce_in=None,
+                    task=(found[1], replace(found[1], story=story)),
                 )
             return found
 
@@ -289,7 +300,13 @@ def test_a_task_that_comes_to_be_watched_meanwhile_is_compared_with_again(
 
     story = task.story.with_run(ended(1, "failure"))
     with pytest.raises(LostRaceError):
-        store.commit(item, ended(1, "failure"), None, announce_in=None, task=task, story=story)
+        store.commit(
+            item,
+            ended(1, "failure"),
+            None,
+            announce_in=None,
+            task=(task, replace(task, story=story)),
+        )
 
 
 def test_a_story_is_read_back_as_it_was_saved(store: RunStore, tasks: TaskStore) -> None:
@@ -298,7 +315,9 @@ def test_a_story_is_read_back_as_it_was_saved(store: RunStore, tasks: TaskStore)
         task.story.with_run(ended(1, "failure")).with_end(End("odd", "", None)),
         before=Streak(7, "2026-01-01T00:00:00.000Z"),
     )
-    store.commit(item, ended(1, "failure"), None, announce_in=None, task=task, story=story)
+    store.commit(
+        item, ended(1, "failure"), None, announce_in=None, task=(task, replace(task, story=story))
+    )
 
     saved = tasks.get("default", "task-1")
     assert (saved.story, saved.version) == (story, 1)
@@ -312,7 +331,7 @@ def test_the_story_of_a_task_that_nobody_watches_expires_and_that_of_another_doe
         run = replace(ended(1, "failure"), run_id=f"run of {task_id}", task_id=task_id)
         item, task = store.get_with_task("default", run.run_id, task_id)
         story = task.story.with_run(run)
-        store.commit(item, run, None, announce_in=None, task=task, story=story)
+        store.commit(item, run, None, announce_in=None, task=(task, replace(task, story=story)))
 
     assert "expires_at" not in table.get("task#default#watched")
     in_a_month = int((clock.now + timedelta(days=30)).timestamp())
