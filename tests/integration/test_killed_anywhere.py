@@ -21,7 +21,6 @@ from runbell.store import RunStore
 from runbell.watcher import Watcher
 from tests.integration.conftest import CHANNEL, Clock, Queue, Show, bot_only
 
-
 EDGES = 22
 """Moments before and after a request to Slack or a write to the table."""
 

@@ -58,8 +58,9 @@ def test_a_test_message_goes_to_the_channel_that_is_asked_for(
         ("is_archived", "archived"),
         ("missing_scope", "chat:write"),
         ("invalid_auth", "secret SLACK"),
-        ("restricted_action", "docs/operations.md"),
-        ("ratelimited", "docs/operations.md"),
+        ("restricted_action", "lets only some people post"),
+        ("ratelimited", "try again in a minute"),
+        ("a_new_word", "docs/operations.md"),
     ],
 )
 def test_a_refusal_is_answered_with_slacks_word_and_advice(
@@ -72,6 +73,42 @@ def test_a_refusal_is_answered_with_slacks_word_and_advice(
     assert (result.delivered, result.is_answered, result.error) == (False, True, word)
     assert advice in (result.advice or "")
     assert slack.messages(CHANNEL) == []
+
+
+@bot_only
+def test_a_missing_scope_is_named_with_those_that_the_app_has(
+    trial: Trial, slack: SlackStandIn
+) -> None:
+    slack.scopes = "channels:read,users:read"
+
+    result = trial.send(None, Deadline(20))
+
+    assert (result.delivered, result.error) == (False, "missing_scope")
+    assert "It needs chat:write, and has channels:read,users:read." in (result.advice or "")
+
+
+@bot_only
+def test_a_channel_that_is_not_there_is_answered_with_whose_token_it_is(
+    trial: Trial, slack: SlackStandIn
+) -> None:
+    slack.remove(CHANNEL)
+
+    advice = trial.send(None, Deadline(20)).advice or ""
+
+    assert "no such channel" in advice
+    assert "The token is that of runbell in the workspace Stand-in." in advice
+
+
+@bot_only
+def test_a_scope_that_would_do_good_is_named_with_the_delivery(
+    trial: Trial, slack: SlackStandIn
+) -> None:
+    slack.scopes = "chat:write"
+
+    result = trial.send(None, Deadline(20))
+
+    assert result.delivered
+    assert "channels:history" in (result.advice or "")
 
 
 @webhook_only

@@ -190,12 +190,16 @@ class SlackError(RunbellError):
     Args:
         code: Slack's word for it, such as `channel_not_found`, or what stands in for one.
         retry_after: Seconds that Slack asked to wait.
+        detail: What more Slack said of it, in words that go on after a colon.
     """
 
-    def __init__(self, code: str, *, retry_after: float | None = None) -> None:
-        super().__init__(f"Slack says {code}")
+    def __init__(
+        self, code: str, *, retry_after: float | None = None, detail: str | None = None
+    ) -> None:
+        super().__init__(f"Slack says {code}: {detail}" if detail else f"Slack says {code}")
         self.code = code
         self.retry_after = retry_after
+        self.detail = detail
 
 
 class SlackLaterError(SlackError):

@@ -36,6 +36,7 @@ class HistoryEntry:
         hushed: Whether it is told in its thread only, because people have just been pinged for the
             same.
         held_until: The end of the quiet hours (RFC 3339, UTC) whose summary tells it instead.
+        held_in: The channel whose quiet hours they are.
     """
 
     number: int
@@ -53,6 +54,7 @@ class HistoryEntry:
     errors: WhatWentWrong | None = None
     hushed: bool = False
     held_until: str | None = None
+    held_in: str | None = None
 
     @property
     def state(self) -> State:
@@ -103,6 +105,7 @@ class Delivery:
         told: The number of the last change that was told.
         shown: The version of the item that the message shows.
         error: Slack's last word, if it refused.
+        detail: What more is known of it, in a sentence for people.
         given_up: The number of the last change that was laid away, because Slack will never take
             it here.
         parts: How many messages of the change after `told` are out already: a failure with long
@@ -116,6 +119,7 @@ class Delivery:
     told: int = 0
     shown: int = 0
     error: str | None = None
+    detail: str | None = None
     given_up: int = 0
     parts: int = 0
     noted: int = 0
@@ -320,6 +324,7 @@ def _history_entry(attributes: Mapping[str, Any]) -> HistoryEntry:
         errors=_errors(attributes["errors"]) if "errors" in attributes else None,
         hushed=attributes.get("hushed", False),
         held_until=attributes.get("held_until"),
+        held_in=attributes.get("held_in"),
     )
 
 
@@ -355,6 +360,7 @@ def _delivery(attributes: Mapping[str, Any]) -> Delivery:
         told=int(attributes.get("told", 0)),
         shown=int(attributes.get("shown", 0)),
         error=attributes.get("error"),
+        detail=attributes.get("detail"),
         given_up=int(attributes.get("given_up", 0)),
         parts=int(attributes.get("parts", 0)),
         noted=int(attributes.get("noted", 0)),

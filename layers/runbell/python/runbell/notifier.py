@@ -143,12 +143,20 @@ class Notifier:
             return
 
         def try_it(item: RunItem, slack: Messenger) -> None:
-            place = post(slack, item.channel or "", messages.test_message(item.run_id))
-            delivery = Delivery(place.channel_id, place.ts, shown=item.version)
+            try:
+                place = post(slack, item.channel or "", messages.test_message(item.run_id))
+            except SlackDestinationError as error:
+                error.detail = slack.identity()
+                raise
+            delivery = Delivery(
+                place.channel_id, place.ts, shown=item.version, detail=slack.remark()
+            )
             self._store.record_delivery(item, delivery, settled=True)
 
         try:
             self._with_messenger(item, try_it)
-        except (SlackError, ConfigurationError) as error:
-            word = error.code if isinstance(error, SlackError) else str(error)
-            self._store.record_delivery(item, Delivery(error=word), settled=True)
+        except SlackError as error:
+            refused = Delivery(error=error.code, detail=error.detail)
+            self._store.record_delivery(item, refused, settled=True)
+        except ConfigurationError as error:
+            self._store.record_delivery(item, Delivery(error=str(error)), settled=True)

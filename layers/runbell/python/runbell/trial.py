@@ -24,10 +24,21 @@ _ADVICE = {
     "token_revoked": "The token was revoked: install the app again and put its new token.",
     "token_expired": "The token has expired: install the app again and put its new token.",
     "account_inactive": "The app was removed from the workspace: install it again.",
-    "missing_scope": "The app lacks a scope: it needs chat:write, and chat:write.public for public "
-    "channels that it has not joined.",
+    "missing_scope": "The app lacks a scope. Runbell needs chat:write, and chat:write.public for "
+    "public channels that it has not joined. Add it under OAuth & Permissions, install the app "
+    "again, and put its new token.",
     "channel_not_found": "There is no such channel, or it is private and the app is not in it.",
     "not_in_channel": "Invite the app to the channel: /invite @Runbell.",
+    "restricted_action": "The workspace lets only some people post in this channel: an owner can "
+    "let the app do so.",
+    "no_permission": "The app may not post in this channel: an owner of the workspace can let it.",
+    "ekm_access_denied": "The workspace's keys are withdrawn: its owners can say why.",
+    "not_allowed_token_type": "This is a token of another kind: Runbell needs the bot's, xoxb-…",
+    "team_access_not_granted": "The app is not let into this workspace: an owner can let it in.",
+    "ratelimited": "Slack asks for fewer messages in this channel: try again in a minute.",
+    "no_connection": "Slack can't be reached from here: look at the function's way out.",
+    "no_answer": "Slack took the request and did not answer: look into the channel, the message "
+    "may be there.",
     "is_archived": "The channel is archived: choose another or restore it.",
     "channel_is_archived": "The webhook's channel is archived: make a webhook for another.",
     "no_service": "Slack does not know the webhook: make a new one and put its URL.",
@@ -43,7 +54,7 @@ class TestResult:
         channel: Where it was to go.
         delivered: Whether Slack took it.
         error: Slack's word, or what is wrong with the secret; None while there is no answer.
-        advice: What to do about it.
+        advice: What to do about it, or what could be better.
     """
 
     __test__ = False  # it is no test, whatever its name looks like
@@ -108,7 +119,9 @@ class Trial:
 
 def _result(channel: str, delivery: Delivery) -> TestResult:
     if delivery.error is None:
-        return TestResult(channel, delivered=True)
+        return TestResult(channel, delivered=True, advice=delivery.detail)
     usual = None if " " in delivery.error else "See docs/operations.md for what Slack's words mean."
     advice = _ADVICE.get(delivery.error, usual)  # a sentence says by itself what to do
+    if advice and delivery.detail:
+        advice = f"{advice} {delivery.detail[:1].upper()}{delivery.detail[1:].rstrip('.')}."
     return TestResult(channel, delivered=False, error=delivery.error, advice=advice)

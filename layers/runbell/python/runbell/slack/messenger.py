@@ -34,6 +34,7 @@ TIMEOUT = 8
 LOOKED_THROUGH = 200
 """Messages of a channel or thread among which one is looked for."""
 
+_SCOPES = re.compile(r"[a-z0-9:._, -]{1,500}")
 _ID = re.compile(r"[CGD][A-Z0-9]{8,}")
 _WORD = re.compile(r"[a-z0-9_]{1,60}")
 
@@ -97,6 +98,12 @@ class Messenger(Protocol):
             Where it is; None if it is not there, or nothing can be said.
         """
 
+    def remark(self) -> str | None:
+        """Say what this way into Slack could do better, after a message was posted."""
+
+    def identity(self) -> str | None:
+        """Say whose way into Slack it is, if that can be said."""
+
 
 class BotMessenger:
     """Posts as a bot, with chat.postMessage and chat.update (scope chat:write).
@@ -114,6 +121,7 @@ class BotMessenger:
         self._client = client
         self._ids: dict[str, str] = {}
         self._can_find = True
+        self._scopes = ""
 
     def post(
         self,
@@ -155,6 +163,29 @@ class BotMessenger:
             return None
         return _found(answer, channel_id, message.delivery_id)
 
+    def remark(self) -> str | None:
+        """What the app could do better with another scope; asked after a message was posted.
+
+        Slack names the scopes of a token in the header X-OAuth-Scopes of its answers.
+        """
+        scopes = {scope.strip() for scope in self._scopes.split(",")}
+        if not self._scopes or scopes & {"channels:history", "groups:history"}:
+            return None
+        return (
+            "Without the scope channels:history (groups:history for private channels) Runbell "
+            "can't look whether a message arrived when Slack's answer was lost, so that one may "
+            "come twice."
+        )
+
+    def identity(self) -> str | None:
+        """Say whose token it is, as far as Slack does."""
+        try:
+            answer = self._ask("auth.test", {})
+        except SlackError:
+            return None
+        team, user = (str(answer.get(name) or "") for name in ("team", "user"))
+        return f"The token is that of {user} in the workspace {team}." if team and user else None
+
     def whisper(self, channel_id: str, user: str, text: str, *, thread: str | None = None) -> None:
         """Say something to one person only, who sees it in a channel until they reload.
 
@@ -183,8 +214,9 @@ class BotMessenger:
             raise refusal(
                 _word(str(said.get("error", ""))) if isinstance(said, dict) else "",
                 status=error.response.status_code,
-                retry_after=_retry_after(dict(error.response.headers)),
+                retry_after=_header_seconds(dict(error.response.headers)),
                 is_update=method == "chat.update",
+                detail=_scopes_in(said),
             ) from None
         # slack_sdk takes any JSON for an object, hence the AttributeError.
         except (
@@ -195,6 +227,7 @@ class BotMessenger:
             AttributeError,
         ) as error:
             raise _unanswered(error) from None
+        self._scopes = _header(dict(answer.headers), "x-oauth-scopes") or ""
         return dict(answer.data) if isinstance(answer.data, dict) else {}
 
 
@@ -236,7 +269,7 @@ class WebhookMessenger:
             raise refusal(
                 _word(answer.body),
                 status=answer.status_code,
-                retry_after=_retry_after(dict(answer.headers)),
+                retry_after=_header_seconds(dict(answer.headers)),
             )
         return Place()
 
@@ -249,6 +282,14 @@ class WebhookMessenger:
     ) -> Place | None:
         """Nothing can be said: a webhook reads nothing."""
         del channel, message, thread, since
+        return None
+
+    def remark(self) -> str | None:
+        """A webhook has no scopes."""
+        return None
+
+    def identity(self) -> str | None:
+        """A webhook's URL says nothing that people could read."""
         return None
 
 
@@ -275,11 +316,28 @@ def _unanswered(error: Exception) -> SlackError:
     return SlackAmbiguousError("no_answer")
 
 
-def _retry_after(headers: dict[str, Any]) -> float | None:
+def _header_seconds(headers: dict[str, Any]) -> float | None:
+    waits = _header(headers, "retry-after")
+    return None if waits is None else parse_retry_after(waits)
+
+
+def _header(headers: dict[str, Any], wanted: str) -> str | None:
     for name, value in headers.items():
-        if name.lower() == "retry-after":
-            return parse_retry_after(value[0] if isinstance(value, list) else value)
+        if name.lower() == wanted:
+            return str(value[0] if isinstance(value, list) else value)
     return None
+
+
+def _scopes_in(said: object) -> str | None:
+    """What a refusal says of the scopes that the app has and needs."""
+    needed, provided = (
+        str(said.get(name) or "") if isinstance(said, dict) else ""
+        for name in ("needed", "provided")
+    )
+    if not _SCOPES.fullmatch(needed):
+        return None
+    has = provided if _SCOPES.fullmatch(provided) else "none that Slack names"
+    return f"it needs {needed}, and has {has}"
 
 
 def _word(body: str) -> str:

@@ -47,7 +47,12 @@ _BY_CODE = {code: kind for kind, codes in _CLASSES.items() for code in codes}
 
 
 def refusal(
-    code: str, *, status: int = 200, retry_after: float | None = None, is_update: bool = False
+    code: str,
+    *,
+    status: int = 200,
+    retry_after: float | None = None,
+    is_update: bool = False,
+    detail: str | None = None,
 ) -> SlackError:
     """Make the error that fits what Slack said.
 
@@ -56,6 +61,7 @@ def refusal(
         status: The HTTP status that it came with.
         retry_after: Seconds that Slack asked to wait.
         is_update: Whether it answers an edit, for which a changed message form means a new post.
+        detail: What more Slack said of it.
     """
     if status == 429:
         return SlackLaterError(code or "ratelimited", retry_after=retry_after)
@@ -69,4 +75,4 @@ def refusal(
         # list is tried again, and ends with the message in the dead-letter queue.
         unsure = status >= 500 or (status == 200 and not code)
         kind = SlackAmbiguousError if unsure else SlackLaterError
-    return kind(code or f"http_{status}", retry_after=retry_after)
+    return kind(code or f"http_{status}", retry_after=retry_after, detail=detail)
