@@ -26,6 +26,12 @@ PATIENCE = 45.0
 LOOK = 0.2
 """Seconds between two looks at the channel."""
 
+CHANNEL = "#algolia-runs"
+"""Where the template has runs announced."""
+
+RUN_AGAIN = "run_again"
+"""What the button of that name is called in Slack's payload."""
+
 OTHER_APP = "STANDIN002"
 YAML = {"Content-Type": "application/yaml"}
 
@@ -96,14 +102,29 @@ def _play(
     schedule = max(running.deployed_at, connected) + FIRST_TICK - began
     print(f"  a day begins; both schedules have looked in {schedule:.0f} s\n", flush=True)
     checks = [(at, run.life.run_id) for run in day.runs for at in run.checked_at]
+    is_pressed = False
     for at, run_id in sorted([*checks, *((at, "") for at in LOOKS)]):
         _wait(lambda at=at: time.time() >= began + at, 3600, transcript)  # type: ignore[misc]
+        is_pressed = is_pressed or _press(running, day)
         if run_id:
             _expect(running, "POST", f"/runs/{run_id}/check")
         else:
             running.stack.poll()
     seen_last = {run.life.run_id for run in (day.runs[-1], *day.others)}
     _wait(lambda: seen_last <= _shown(algolia, other), schedule - LOOKS[-1] + 25, transcript)
+
+
+def _press(running: Running, day: Day) -> bool:
+    """Press *Run again* on the failure that the day has for it; False while it is not told yet."""
+    assert running.slack, "the demo has stand-ins"
+    for message in running.slack.messages(CHANNEL):
+        about = (message.metadata or {}).get("event_payload", {}).get("run_id")
+        offered = [each for block in message.blocks for each in block.get("elements", ())]
+        if about == day.pressed and any(each.get("action_id") == RUN_AGAIN for each in offered):
+            print(f"  {time.strftime('%H:%M:%S')}  somebody presses “Run again”", flush=True)
+            running.slack.press(CHANNEL, message.ts, RUN_AGAIN)
+            return True
+    return False
 
 
 def _shown(*applications: AlgoliaStandIn | Application) -> set[str]:

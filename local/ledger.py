@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from local.algolia import Shown
-from local.day import Day
+from local.day import RECOVERING, Day, PlayedRun, State
 from local.slack import Call
 
 
@@ -57,22 +57,31 @@ class Ledger:
 
 
 def promises_of(day: Day, shown: Sequence[Shown]) -> list[Promise]:
-    """Tell what people are to read of a day, given what Algolia has shown of it so far."""
+    """Tell what people are to read of a day, given what Algolia has shown of it so far.
+
+    A run that is not in the script is the one that was started by a button.
+    """
     runs = {run.life.run_id: run for run in (*day.runs, *day.others)}
     promised = [
         Promise(state.run_id, word)
         for state in shown
-        if (word := runs[state.run_id].words.get((state.status, state.outcome)))
+        if (word := _words_for(state, runs).get((state.status, state.outcome)))
     ]
+    promised += [Promise(day.pressed, "ran the task again")] if day.pressed else []
     promised += [Promise(run_id, word) for run_id, run in runs.items() for word in run.also]
     return [*promised, *(Promise(task_id, "missed") for task_id in day.missing)]
+
+
+def _words_for(state: Shown, runs: Mapping[str, PlayedRun]) -> Mapping[State, str]:
+    run = runs.get(state.run_id)
+    return RECOVERING if run is None else run.words
 
 
 def settle(promised: Collection[Promise], calls: Sequence[Call]) -> Ledger:
     """Hold what was to be told against what Slack took."""
     taken = [call for call in calls if isinstance(call.answer, dict) and call.answer.get("ok")]
     told: dict[str, str] = {}
-    posts: Counter[tuple[str, ...]] = Counter()
+    posts: Counter[str] = Counter()
     for call in taken:
         if not (metadata := call.arguments.get("metadata")):
             continue
@@ -81,12 +90,13 @@ def settle(promised: Collection[Promise], calls: Sequence[Call]) -> Ledger:
             call.arguments["blocks"], ensure_ascii=False
         )
         if call.method == "chat.postMessage":
-            is_reply = bool(call.arguments.get("thread_ts"))
-            # A run has one message; what may come again about it are replies to other changes.
-            key = (str(about["last_change"]),) if is_reply else ()
-            posts[(about["run_id"], *key)] += 1
+            posts[about["delivery_id"]] += 1
     announced = sum(
-        any(f"{each.word} <!date" in text for run, text in told.items() if each.about in run + text)
+        any(
+            f"{each.word} <!date" in text or f"{each.word}: run" in text
+            for run, text in told.items()
+            if each.about in run + text
+        )
         for each in promised
     )
     return Ledger(len(promised), announced, sum(count - 1 for count in posts.values()))

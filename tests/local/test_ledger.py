@@ -20,7 +20,9 @@ PROMISED = [
 
 def call(method: str, run_id: str, change: int, text: str, **more: Any) -> Call:
     """A request that Slack has taken."""
-    metadata = {"event_payload": {"run_id": run_id, "last_change": change}}
+    form = f"reply {change}" if "thread_ts" in more else "run"
+    payload = {"run_id": run_id, "last_change": change, "delivery_id": f"{run_id} {form}"}
+    metadata = {"event_payload": payload}
     block = {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
     arguments = {"metadata": metadata, "blocks": [block], **more}
     return Call(0.0, method, arguments, {"ok": True})
