@@ -72,6 +72,12 @@ class RecordingSlack(SlackAccess):
         del channel, message, thread, since
         return None
 
+    def remark(self) -> None:
+        """It could do nothing better."""
+
+    def identity(self) -> None:
+        """It is nobody's."""
+
     def edit(self, place: Place, message: Message) -> None:
         """Take an edit."""
         assert place.ts is not None, "only what was posted is edited"

@@ -71,6 +71,12 @@ class MortalSlack(SlackAccess):
     def find(self, channel: str, message: Message, **more: Any) -> Place | None:
         return self._slack.messenger().find(channel, message, **more)
 
+    def remark(self) -> str | None:
+        return self._slack.messenger().remark()
+
+    def identity(self) -> str | None:
+        return self._slack.messenger().identity()
+
 
 class MortalStore(RunStore):
     """The table of a process that may be killed."""
