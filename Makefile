@@ -11,7 +11,7 @@ BLOCK_TYPES := local/slack/types
 CODE := layers/runbell/python/runbell functions local tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up counts test season lint format build deploy bench lock block-types clean
+.PHONY: help setup demo up counts gallery test season lint format build deploy bench lock block-types clean
 
 help: ## List what there is
 	@echo "Runbell tells a team on Slack what happens to their Algolia ingestion runs."
@@ -29,6 +29,9 @@ up: $(VENV)/.done .venv-aws/.done ## The same and stays; with credentials in the
 counts: $(VENV)/.done .venv-aws/.done ## Count what a tick asks of Algolia and DynamoDB, with few runs and with many
 	@$(BIN)/python -m local counts $(ARGS)
 
+gallery: $(VENV)/.done ## Write every kind of message into docs/gallery anew, with pictures; needs Chromium
+	@$(BIN)/python -m local.gallery
+
 test: setup ## Run all tests
 	@$(BIN)/python -m local build
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
@@ -38,7 +41,7 @@ season: $(VENV)/.done .venv-aws/.done ## Play 20 seasons of 500 tasks each, chec
 
 lint: $(VENV)/.done ## Check style, types, imports and the template
 	@echo "ruff …" && $(BIN)/ruff check $(CODE) && $(BIN)/ruff format --check --quiet $(CODE)
-	@echo "mypy …" && $(BIN)/mypy && for f in poll api notify; do $(BIN)/mypy functions/$$f/app.py || exit 1; done
+	@echo "mypy …" && $(BIN)/mypy && for f in poll api notify interact; do $(BIN)/mypy functions/$$f/app.py || exit 1; done
 	@echo "imports …" && PYTHONPATH=layers/runbell/python $(BIN)/lint-imports --no-cache | grep -E "KEPT|BROKEN|->|kept"
 	@echo "cfn-lint …" && $(BIN)/cfn-lint template.yaml
 	@echo "sam validate …" && AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam validate --lint

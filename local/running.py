@@ -93,7 +93,9 @@ def start(real: RealThings = NOTHING_REAL, port: int | None = None) -> Iterator[
         with step("putting the secrets"):
             stack.put_token()
             stack.put_secret("AlgoliaSecretArn", real.algolia or _stand_in_secret(algolia))
-            stack.put_secret("SlackSecretArn", real.slack or {"bot_token": "xoxb-stand-in"})
+            stack.put_secret("SlackSecretArn", real.slack or _slack_secret(slack))
+        if slack:
+            slack.interactions_url = f"{stack.api_url}/slack/interactions"
         yield Running(aws, algolia, slack, stack, deployed_at)
 
 
@@ -113,3 +115,8 @@ def step(what: str) -> Iterator[None]:
 def _stand_in_secret(algolia: AlgoliaStandIn | None) -> dict[str, str]:
     assert algolia is not None, "there is a stand-in where there is no real Algolia"
     return {"app_id": algolia.app_id, "api_key": algolia.api_key, "region": "us"}
+
+
+def _slack_secret(slack: SlackStandIn | None) -> dict[str, str]:
+    assert slack is not None, "there is a stand-in where there is no real Slack"
+    return {"bot_token": "xoxb-stand-in", "signing_secret": slack.signing_secret}

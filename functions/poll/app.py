@@ -1,4 +1,4 @@
-"""The schedule's function: looks at what could have changed, once a minute."""
+"""The schedule's function: looks at what could have changed, once a minute; makes the digest."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ if TYPE_CHECKING:
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Look at the runs that the event names, or find those that changed; answer with the counts."""
+    """Look at the runs that the event names, or find those that changed; answer with the counts.
+
+    An event that asks for the digest has it made, and nothing else.
+    """
     request = parse_tick(event)
     logger.append_keys(connection=request.connection)
     try:
+        if request.digest:
+            made = assembly.reporter(request.connection).digest(Deadline.of(context), request.at)
+            logger.info("digest", extra={"made": made})
+            return {"made": made}
         watcher = assembly.watcher(request.connection)
         report = watcher.tick(Deadline.of(context), request.run_ids)
     except RunbellError as error:

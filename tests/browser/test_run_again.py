@@ -1,4 +1,4 @@
-"""The whole chain in a real browser: a failure is read on the page, run again there, and recovers."""
+"""The whole chain in a real browser: a failure is run again on the page, and recovers."""
 
 from __future__ import annotations
 

@@ -20,6 +20,9 @@ from runbell import assembly
 TOKEN = "example-token-0123456789"
 """The bearer token of the samples in events/."""
 
+SIGNING_SECRET = "example-signing-secret"
+"""What the sample of an interaction is signed with."""
+
 
 @pytest.fixture
 def environment(
@@ -29,7 +32,7 @@ def environment(
     algolia: AlgoliaStandIn,
     slack: SlackStandIn,
 ) -> dict[str, str]:
-    """The variables of all three functions, with a table, queues and secrets behind them."""
+    """The variables of all functions, with a table, queues and secrets behind them."""
     secrets = aws.client("secretsmanager")
     name = f"runbell-{uuid.uuid4().hex}"
     aws.client("scheduler").create_schedule_group(Name=name)
@@ -61,7 +64,10 @@ def environment(
         "ALGOLIA_SECRET_ARN": secret(
             json.dumps({"app_id": algolia.app_id, "api_key": algolia.api_key, "region": "eu"})
         ),
-        "SLACK_SECRET_ARN": secret(json.dumps({"bot_token": "xoxb-stand-in"})),
+        "SLACK_USERS": "",
+        "SLACK_SECRET_ARN": secret(
+            json.dumps({"bot_token": "xoxb-stand-in", "signing_secret": SIGNING_SECRET})
+        ),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ from jsonschema import Draft202012Validator
 from local.algolia import AlgoliaStandIn
 from runbell import assembly
 from runbell.api.contract import contract
+from runbell.rules import Mute
 from runbell.tasks import Names, TaskInfo, TaskItem
 from tests.functions.conftest import TOKEN
 
@@ -26,7 +28,16 @@ WISHES = {
     "mentions": ["S0123456789", "here"],
     "mutedUntil": "2026-12-24T17:00:00.000Z",
     "stalledAfterMinutes": 0,
+    "quietHours": {
+        "from": "22:00",
+        "to": "07:00",
+        "timezone": "Europe/Paris",
+        "days": ["mon", "fri", "sun"],
+        "breakThrough": ["failed", "stalled"],
+    },
 }
+
+NIGHT = {"from": "22:00", "to": "07:00", "timezone": "Europe/Paris"}
 
 
 @dataclass(frozen=True)
@@ -147,6 +158,12 @@ class TestWatches:
             ({"stalledAfterMinutes": -1}, "body.stalledAfterMinutes"),
             ({"stalledAfterMinutes": True}, "body.stalledAfterMinutes"),
             ({"stalledAfterMinutes": 1.5}, "body.stalledAfterMinutes"),
+            ({"quietHours": None}, "body.quietHours"),
+            ({"quietHours": {**NIGHT, "to": "22:00"}}, "body.quietHours"),
+            ({"quietHours": {**NIGHT, "timezone": "Europe/Nowhere"}}, "body.quietHours"),
+            ({"quietHours": {**NIGHT, "timezone": "../UTC"}}, "body.quietHours"),
+            ({"quietHours": {**NIGHT, "to": "24:00"}}, "body.quietHours.to"),
+            ({"quietHours": {**NIGHT, "days": ["monday"]}}, "body.quietHours.days[0]"),
         ],
     )
     def test_a_wish_that_makes_no_sense_is_refused(
@@ -155,6 +172,21 @@ class TestWatches:
         for path in (f"/watches/tasks/{TASK}", f"/watches/runs/{TASK}", "/connections/default"):
             answer = call("PUT", path, wishes)
             assert (answer.status, answer.body["where"]) == (400, where)
+
+    @pytest.mark.parametrize(
+        "path", [f"/watches/tasks/{TASK}", f"/watches/runs/{TASK}", "/connections/default"]
+    )
+    def test_quiet_hours_are_answered_as_they_were_wished_for(self, call: Call, path: str) -> None:
+        assert call("PUT", path, {"quietHours": NIGHT}).body["quietHours"] == NIGHT
+        assert call("GET", path).body["quietHours"] == NIGHT
+        assert "quietHours" not in call("PUT", path, {}).body
+
+    def test_a_zone_that_is_none_is_told_by_its_name(self, call: Call) -> None:
+        wishes = {"quietHours": {**NIGHT, "timezone": "Europe/Nowhere"}}
+        answer = call("PUT", f"/watches/tasks/{TASK}", wishes)
+        assert answer.body["message"] == (
+            "body.quietHours has the timezone 'Europe/Nowhere', which is none such as Europe/Paris"
+        )
 
     def test_both_kinds_are_listed_in_the_order_in_which_they_came(self, call: Call) -> None:
         call("PUT", "/watches/runs/run-1")
@@ -176,6 +208,12 @@ tasks:
     mentions: [S0123456789, here]
     mutedUntil: 2026-12-24T18:00:00+01:00
     stalledAfterMinutes: 0
+    quietHours:
+      from: 22:00
+      to: 07:00
+      timezone: Europe/Paris
+      days: [sun, mon, fri]
+      breakThrough: [stalled, failed]
   {OTHER}: {{}}
 """
 
@@ -249,6 +287,16 @@ class TestAFileOfWatches:
             ("tasks:\n  t-1: {mutedUntil: 2026-02-30T00:00:00Z}", "body.tasks.t-1.mutedUntil", ""),
             ("tasks:\n  t-1: {stalledAfterMinutes: no}", "body.tasks.t-1.stalledAfterMinutes", ""),
             ("tasks:\n  t-1: {channel: #x}", "body", "is no YAML: line 2"),
+            (
+                "tasks:\n  t-1: {quietHours: {from: 1:00, to: 02:00, timezone: UTC}}",
+                "body.tasks.t-1.quietHours.from",
+                "must match pattern",
+            ),
+            (
+                "tasks:\n  t-1: {quietHours: {from: 01:00, to: 01:00, timezone: UTC}}",
+                "body.tasks.t-1.quietHours",
+                "end when they begin",
+            ),
             ("tasks:\n  t-1:\n", "body.tasks.t-1", "must be object"),
             ("tasks:\n  a b: {}\n", "body.tasks", "must not contain {'a b'} properties"),
             ("tasks:\n  t: {}\n  t: {}\n", "body", "line 3: the key 't' is there twice"),
@@ -476,6 +524,39 @@ class TestATask:
             "nextRun": "2026-02-01T09:00:00.000Z",
             "ends": [],
         }
+
+    def test_who_silenced_it_is_told(self, call: Call) -> None:
+        info = TaskInfo(read_at="2026-01-31T09:00:00.000Z")
+        tasks = assembly.tasks()
+        tasks.put_info(TaskItem("default", "task-1"), info)
+        assert call("GET", "/tasks/task-1").body.keys().isdisjoint({"mute", "incident"})
+        until, at = "2026-02-01T09:00:00.000Z", "2026-01-31T09:00:00.000Z"
+        tasks.put_mute("default", "task-1", Mute("U1", at, until))
+        assert call("GET", "/tasks/task-1").body["mute"] == {"by": "U1", "until": until, "at": at}
+        tasks.put_mute("default", "task-1", Mute("U1", at))
+        assert call("GET", "/tasks/task-1").body["mute"] == {"by": "U1", "at": at}
+
+    def test_what_quiet_hours_hold_back_is_told_as_such(
+        self, call: Call, algolia: AlgoliaStandIn
+    ) -> None:
+        now = datetime.now(UTC)
+        begin, end = (f"{now + timedelta(hours=hours):%H:%M}" for hours in (-1, 2))
+        hours = {"from": begin, "to": end, "timezone": "UTC"}
+        assert call("PUT", "/watches/tasks/task-1", {"quietHours": hours}).status == 200
+        run = {"appID": algolia.app_id, "taskID": "task-1", "type": "reindex"}
+        created = {"createdAt": "2026-01-31T09:00:00Z", "status": "started"}
+        algolia.put_run({**run, **created, "runID": "r"})
+        assert call("POST", "/runs/r/check").body["queued"] is False
+        [entry] = call("GET", "/runs/r").body["history"]
+        assert (entry["announced"], entry["heldUntil"][11:16]) == (False, end)
+
+    def test_where_its_failures_are_told(self, call: Call, algolia: AlgoliaStandIn) -> None:
+        times = {"createdAt": "2026-01-31T09:00:00Z", "finishedAt": "2026-01-31T09:02:10Z"}
+        run = {"appID": algolia.app_id, "taskID": "task-1", "type": "reindex", **times}
+        algolia.put_run({**run, "runID": "r", "status": "finished", "outcome": "failure"})
+        call("POST", "/runs/r/check")
+        incident = {"runID": "r", "channel": "#runs", "pinged": 1}
+        assert call("GET", "/tasks/task-1").body["incident"] == incident
 
     def test_one_that_is_only_watched_is_not_known(self, call: Call) -> None:
         call("PUT", "/watches/tasks/task-1")

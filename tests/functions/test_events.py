@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import boto3
 import pytest
+from slack_sdk.signature import SignatureVerifier
 
 from local.algolia import AlgoliaStandIn
 from local.aws import ROOT
 from local.slack import SlackStandIn
+from runbell import assembly
 from runbell.errors import NotKnownError
+from runbell.items import NoteKind
+from tests.functions.conftest import SIGNING_SECRET
 
 Handlers = Callable[[str], Callable[[dict[str, Any]], Any]]
 
@@ -81,6 +87,21 @@ def test_a_schedule_looks_at_the_runs_it_names(handlers: Handlers) -> None:
     assert report == {**quiet, "checked": 1, "changed": 1, "enqueued": 1}
 
 
+def test_a_schedule_of_the_digest_has_it_made_once(
+    handlers: Handlers, slack: SlackStandIn, environment: dict[str, str]
+) -> None:
+    """And told the way of all announcements."""
+    poll = handlers("poll")
+    assert [poll(event("schedule-of-digest")) for _ in range(2)] == [{"made": 1}, {"made": 0}]
+    sqs = boto3.client("sqs")
+    received = sqs.receive_message(QueueUrl=environment["QUEUE_URL"])["Messages"]
+    batch = event("queue-batch")
+    [record] = [{**batch["Records"][0], "body": each["Body"]} for each in received]
+    assert handlers("notify")({"Records": [record]}) == {"batchItemFailures": []}
+    [message] = slack.messages("#runs")
+    assert "The last 24 hours" in message.text
+
+
 @pytest.mark.parametrize(
     ("name", "status", "member"),
     [
@@ -145,6 +166,26 @@ def test_a_queue_batch_comes_again_while_slack_is_away(
     slack.faults.add(Fault("status", status=503), path="chat.postMessage")
     answer = handlers("notify")(batch)
     assert answer == {"batchItemFailures": [{"itemIdentifier": batch["Records"][0]["messageId"]}]}
+
+
+def test_a_press_of_a_button_is_noted(handlers: Handlers) -> None:
+    """As it stands it is taken for a replay, and signed at this moment for what it is."""
+    handlers("poll")(event("schedule-with-run-ids"))
+    press, interact = event("slack-interaction"), handlers("interact")
+    refused = interact(press)
+    assert refused["statusCode"] == 401
+    assert "five minutes" in json.loads(refused["body"])["message"]
+
+    body, signer = base64.b64decode(press["body"]), SignatureVerifier(SIGNING_SECRET)
+    at = press["headers"]["x-slack-request-timestamp"]
+    signature = signer.generate_signature(timestamp=at, body=body)
+    assert signature == press["headers"]["x-slack-signature"], "it was signed well at its time"
+    at = str(int(time.time()))
+    signature = signer.generate_signature(timestamp=at, body=body)
+    press["headers"] |= {"x-slack-request-timestamp": at, "x-slack-signature": signature}
+    assert interact(press) == {"statusCode": 200, "body": ""}
+    notes = assembly.store().get("default", RUN_ID).notes
+    assert [(note.kind, note.by) for note in notes] == [(NoteKind.CLAIMED, "U0123456789")]
 
 
 def test_no_sample_is_left_out() -> None:

@@ -139,7 +139,16 @@ def test_notify_runs_from_its_artifact(start: Callable[..., Invoke]) -> None:
     assert invoke({"Records": [record]}) == {"batchItemFailures": []}
 
 
-@pytest.mark.parametrize("function", ["PollFunction", "ApiFunction", "NotifyFunction"])
+def test_interact_runs_from_its_artifact(start: Callable[..., Invoke]) -> None:
+    """A press that Slack signed long ago: verified, and refused as a replay."""
+    invoke = start("InteractFunction", BUILT / "DependenciesLayer")
+    event = json.loads((ROOT / "events" / "slack-interaction.json").read_text("utf-8"))
+    assert invoke(event)["statusCode"] == 401
+
+
+@pytest.mark.parametrize(
+    "function", ["PollFunction", "ApiFunction", "NotifyFunction", "InteractFunction"]
+)
 def test_a_forgotten_dependency_is_noticed(start: Callable[..., Invoke], function: str) -> None:
     """Without the layer of third-party packages no function starts."""
     answer = start(function, None)({"connection": "default"})

@@ -24,8 +24,10 @@ from runbell.deadline import Deadline
 from runbell.inbox import Inbox
 from runbell.items import HistoryEntry, RunItem
 from runbell.listings import Listings
+from runbell.looks import Duty
 from runbell.notifier import Notifier
 from runbell.outbox import DeadLetters, Outbox, Wake, parse_wake
+from runbell.reporter import Reporter
 from runbell.rules import Routing, kind_of
 from runbell.run import Run, instant, timestamp
 from runbell.secrets import Secret, parse_algolia, parse_slack
@@ -418,18 +420,49 @@ def rebuild(
         def open_checker(connection: Connection) -> Checker:
             return Checker(connection, client, store, outbox, background, routing, now=clock)
 
+        def open_duties(checker: Checker) -> dict[str, Duty]:
+            reporter = Reporter(checker, store, tasks, table, now=clock)
+            return {
+                "task": Timekeeper(checker, store, tasks, now=clock).look,
+                "summary": reporter.summarise,
+                "digest": reporter.make_digest,
+            }
+
         return Watcher(
             name,
             connections,
             store,
             Sweeper(name, store, outbox, now=clock),
             open_checker,
-            lambda checker: {"task": Timekeeper(checker, store, tasks, now=clock).look},
+            open_duties,
             table,
             now=clock,
         )
 
     return make
+
+
+@pytest.fixture
+def digest(
+    connections: ConnectionStore,
+    client: IngestionClient,
+    store: RunStore,
+    tasks: TaskStore,
+    outbox: Outbox,
+    routing: Routing,
+    table: Table,
+    clock: Clock,
+) -> Callable[..., int]:
+    """Asks for the digest, as the event of its schedule does."""
+
+    def ask(at: datetime | None = None, **parts: Any) -> int:
+        background = Background(client, tasks, now=clock)
+        connection = connections.get("default")
+        checker = Checker(connection, client, store, outbox, background, routing, now=clock)
+        usual: dict[str, Any] = {"store": store, "tasks": tasks, "table": table} | parts
+        return Reporter(checker, **usual, now=clock).digest(Deadline(30), at)
+
+    return ask
 
 
 @pytest.fixture

@@ -385,6 +385,7 @@ def test_every_call_answers_as_the_contract_says(deployed: Deployment, run_id: s
         ("DELETE", emea, 404, "/connections/{name}", {}),
         ("POST", "/test-message", 200, "/test-message", {}),
         ("POST", "/test-message", 400, "/test-message", {"json": {"to": "#x"}}),
+        ("POST", "/slack/interactions", 401, "/slack/interactions", {"data": "payload={}"}),
         ("GET", "/health", 200, "/health", {"token": None}),
         ("GET", "/openapi.json", 200, "/openapi.json", {"token": None}),
         ("GET", "/docs", 200, "/docs", {"token": None}),

@@ -10,6 +10,7 @@ import pytest
 
 from runbell.connections import Connection, ConnectionStore
 from runbell.deadline import Deadline
+from runbell.quiet import QuietHours
 from runbell.rules import Routing, Watch
 from runbell.run import timestamp
 from runbell.store import RunStore
@@ -111,6 +112,28 @@ def test_a_run_stands_still_when_the_nearest_wish_says_so(
         clock.advance(minutes * MINUTE)
         watcher.tick(Deadline(30))
         assert told("run-1") == kinds
+
+
+@pytest.mark.parametrize("level", LEVELS[1:])
+def test_the_quiet_hours_are_those_of_the_nearest_wish(
+    wish: Wish, show: Show, watcher: Watcher, store: RunStore, told: Told, level: str
+) -> None:
+    """It is nine o'clock."""
+    watcher.tick(Deadline(30))
+    for each in LEVELS[1 : LEVELS.index(level)]:
+        wish(each, Watch(quiet_hours=QuietHours("10:00", "11:00")))
+    wish(level, Watch(quiet_hours=QuietHours("08:00", "17:00")))
+    show("run-1", "finished", "failure")
+    watcher.tick(Deadline(30))
+    [entry] = store.get("default", "run-1").history
+    assert told("run-1") == []
+    assert (entry.held_until, entry.held_in) == ("2026-03-02T17:00:00.000Z", "#deployment")
+
+    wish(level, Watch(quiet_hours=QuietHours("17:00", "08:00")))
+    show("run-1", "finished", "success")
+    show("run-2", "finished", "success")
+    watcher.tick(Deadline(30))
+    assert told("run-2" if level != "run" else "run-1")
 
 
 @pytest.mark.parametrize("level", ["task", "run"])

@@ -17,7 +17,7 @@ from local.aws import ROOT
 
 Template = dict[str, Any]
 
-FUNCTIONS = ("PollFunction", "ApiFunction", "NotifyFunction")
+FUNCTIONS = ("PollFunction", "ApiFunction", "NotifyFunction", "InteractFunction")
 
 OUTPUTS = {
     "ApiUrl",
@@ -30,14 +30,18 @@ OUTPUTS = {
     "PollFunctionName",
     "ApiFunctionName",
     "NotifyFunctionName",
+    "InteractFunctionName",
 }
 
 PARAMETERS = {
     "SlackChannel",
     "FallbackChannel",
+    "SlackUsers",
     "ScheduleExpression",
     "Discover",
     "NotifyOn",
+    "DigestSchedule",
+    "DigestTimezone",
     "StalledAfterMinutes",
     "RetentionDays",
     "AlarmEmail",
@@ -121,7 +125,7 @@ def test_no_policy_reaches_further_than_it_must(template: Template) -> None:
 
 
 def test_each_function_reaches_its_own_secrets_only(template: Template) -> None:
-    """poll and api hold no Slack secret, notify holds no Algolia secret."""
+    """poll and api hold no Slack secret, notify and interact hold no Algolia secret."""
 
     def name(resource: dict[str, str]) -> str:
         if "Sub" in resource:
@@ -138,6 +142,7 @@ def test_each_function_reaches_its_own_secrets_only(template: Template) -> None:
         "PollRole": {"AlgoliaSecret", connections},
         "ApiRole": {"AlgoliaSecret", "ApiTokenSecret", connections},
         "NotifyRole": {"SlackSecret"},
+        "InteractRole": {"SlackSecret"},
     }
     for function in ("PollFunction", "ApiFunction"):
         variables = template["Resources"][function]["Properties"]["Environment"]["Variables"]
@@ -157,6 +162,56 @@ def test_api_hands_its_schedules_the_one_role_that_starts_poll(template: Templat
     assert statement["Resource"] == {"GetAtt": "ScheduleRole.Arn"}
     to = statement["Condition"]["StringEquals"]["iam:PassedToService"]
     assert to == "scheduler.amazonaws.com"
+
+
+def test_a_press_of_a_button_starts_poll_and_nothing_else(template: Template) -> None:
+    """What needs Algolia's secret is poll's to do."""
+    starting = {
+        role: statement["Resource"]
+        for role, statement in statements(template)
+        if "lambda:InvokeFunction" in as_list(statement["Action"])
+    }
+    poll = {"GetAtt": "PollFunction.Arn"}
+    assert starting == {"ScheduleRole": poll, "InteractRole": poll}
+    assert template["Resources"]["InteractFunction"]["Properties"]["Timeout"] <= 10
+
+
+def test_slacks_interactions_have_a_route_of_their_own(template: Template) -> None:
+    """The function that knows the API's token does not see them."""
+    routes = {
+        properties["RouteKey"]: properties["Target"]
+        for _, properties in resources(template, "AWS::ApiGatewayV2::Route")
+    }
+    assert routes == {
+        "$default": {"Sub": "integrations/${HttpApiIntegration}"},
+        "POST /slack/interactions": {"Sub": "integrations/${InteractIntegration}"},
+    }
+    integration = template["Resources"]["InteractIntegration"]["Properties"]
+    assert integration["IntegrationUri"] == {"GetAtt": "InteractFunction.Arn"}
+
+
+@pytest.mark.parametrize(
+    ("users", "is_taken"),
+    [
+        ("", True),
+        ("U0123456789", True),
+        ("U0123456789,W0123456789", True),
+        ("U0123456789, U1", False),
+        ("anna", False),
+        ("U0123456789,", False),
+        ("S0123456789", False),
+    ],
+)
+def test_who_may_press_buttons_is_named_by_id(
+    template: Template, users: str, *, is_taken: bool
+) -> None:
+    """What the template takes, the functions can read."""
+    from runbell.settings import parse_slack_users
+
+    pattern = template["Parameters"]["SlackUsers"]["AllowedPattern"]
+    assert bool(re.search(pattern, users)) is is_taken
+    if is_taken:
+        assert parse_slack_users("SLACK_USERS", users) == frozenset(filter(None, users.split(",")))
 
 
 def test_nobody_deletes_items_but_api(template: Template) -> None:
@@ -224,6 +279,44 @@ def test_the_schedule_tries_again_and_keeps_what_it_could_not_hand_over(
     assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
     assert target["DeadLetterConfig"]["Arn"] == {"GetAtt": "ScheduleDeadLetterQueue.Arn"}
     assert json.loads(target["Input"]) == {"connection": "default"}
+
+
+def test_the_digest_has_a_schedule_only_where_one_is_wished_for(template: Template) -> None:
+    """In a zone of its own, with the time it is for, so that a doubled event is known."""
+    from runbell.tick import parse_tick
+
+    assert template["Parameters"]["DigestSchedule"]["Default"] == ""
+    event = template["Resources"]["DigestEvent"]
+    assert event["Condition"] == "HasDigest"
+    properties = event["Properties"]
+    assert properties["ScheduleExpression"] == {"Ref": "DigestSchedule"}
+    assert properties["ScheduleExpressionTimezone"] == {"Ref": "DigestTimezone"}
+    asked = json.loads(properties["Target"]["Input"])
+    assert asked["at"] == "<aws.scheduler.scheduled-time>"
+    request = parse_tick({**asked, "at": "2026-01-31T09:00:00Z"})
+    assert (request.connection, request.digest) == ("default", True)
+    assert request.at is not None
+    assert properties["Target"]["RetryPolicy"]["MaximumRetryAttempts"] > 0
+    assert properties["Target"]["DeadLetterConfig"] == {
+        "Arn": {"GetAtt": "ScheduleDeadLetterQueue.Arn"}
+    }
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_taken"),
+    [
+        ("", True),
+        ("cron(0 9 ? * MON-FRI *)", True),
+        ("rate(1 day)", True),
+        ("9:00", False),
+        ("daily", False),
+    ],
+)
+def test_when_the_digest_is_told_is_checked_at_the_deploy(
+    template: Template, expression: str, is_taken: bool
+) -> None:
+    pattern = template["Parameters"]["DigestSchedule"]["AllowedPattern"]
+    assert (re.search(pattern, expression) is not None) is is_taken
 
 
 def test_a_connections_schedule_is_as_the_templates_own(template: Template) -> None:

@@ -15,12 +15,14 @@ from runbell.api.bodies import YAML, read_body
 from runbell.api.contract import Contract, contract, docs_page
 from runbell.connections import NAME
 from runbell.errors import RequestError
+from runbell.quiet import WEEKDAYS
 from runbell.rules import Kind
 from runbell.settings import DISCOVERIES, NOTIFIABLE
 
 WATCH = "/watches/runs/{runID}"
 FILE = "/watches"
 CONNECTION = "/connections/{name}"
+NIGHT = {"from": "22:00", "to": "07:00", "timezone": "Europe/Paris"}
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -170,6 +172,11 @@ def test_an_unknown_parameter_is_told_which_there_are() -> None:
         (WATCH, "put", {"mentions": ["U0123456789", "W0123456789", "S0123456789", "here"]}),
         (WATCH, "put", {"mentions": [], "stalledAfterMinutes": 0}),
         (WATCH, "put", {"mutedUntil": "2026-12-24T18:00:00.123+01:00"}),
+        (WATCH, "put", {"quietHours": NIGHT}),
+        (WATCH, "put", {"quietHours": {**NIGHT, "days": list(WEEKDAYS)}}),
+        (WATCH, "put", {"quietHours": {**NIGHT, "breakThrough": list(NOTIFIABLE)}}),
+        (CONNECTION, "put", {"quietHours": NIGHT}),
+        (FILE, "put", {"tasks": {"t": {"quietHours": NIGHT}}}),
         (FILE, "put", {"tasks": {}}),
         (FILE, "put", {"tasks": {"a.b_c~d:e-1": {}}}),
         (CONNECTION, "put", {"schedule": "rate(1 minute)", "secret": "emea", "discover": "all"}),
@@ -214,6 +221,21 @@ def test_a_good_body_comes_back(path: str, method: str, body: dict[str, Any]) ->
         ({"mutedUntil": "2026-12-24T18:00:00"}, "body.mutedUntil", "must be date-time"),
         ({"stalledAfterMinutes": "5"}, "body.stalledAfterMinutes", "must be integer"),
         ({"stalledAfterMinutes": 10081}, "body.stalledAfterMinutes", "must be smaller than"),
+        ({"quietHours": None}, "body.quietHours", "must be object"),
+        ({"quietHours": {}}, "body.quietHours", "must contain ['from', 'timezone', 'to']"),
+        ({"quietHours": {**NIGHT, "until": "7"}}, "body.quietHours", "must not contain {'until'}"),
+        ({"quietHours": {**NIGHT, "from": "7:00"}}, "body.quietHours.from", "must match pattern"),
+        ({"quietHours": {**NIGHT, "to": "24:00"}}, "body.quietHours.to", "must match pattern"),
+        ({"quietHours": {**NIGHT, "to": "07:00\n"}}, "body.quietHours.to", "must match pattern"),
+        ({"quietHours": {**NIGHT, "to": 420}}, "body.quietHours.to", "must be string"),
+        ({"quietHours": {**NIGHT, "timezone": ""}}, "body.quietHours.timezone", "must be longer"),
+        ({"quietHours": {**NIGHT, "days": []}}, "body.quietHours.days", "must contain at least 1"),
+        ({"quietHours": {**NIGHT, "days": ["x"]}}, "body.quietHours.days[0]", "must be one of"),
+        (
+            {"quietHours": {**NIGHT, "breakThrough": ["lost"]}},
+            "body.quietHours.breakThrough[0]",
+            "must be one of",
+        ),
     ],
 )
 def test_a_bad_body_is_refused_at_its_place(body: object, where: str, problem: str) -> None:
@@ -275,3 +297,8 @@ def test_a_check_fills_in_no_defaults() -> None:
     document = {"paths": {"/x": {"post": {"requestBody": {"content": content}}}}, "components": {}}
     body: dict[str, Any] = {}
     assert Contract(json.dumps(document)).check_body("/x", "post", body) == {}
+
+
+def test_quiet_hours_may_begin_on_the_days_that_there_are() -> None:
+    days = contract().document["components"]["schemas"]["QuietHours"]["properties"]["days"]
+    assert tuple(days["items"]["enum"]) == WEEKDAYS

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +14,13 @@ from runbell.events import ErrorGroup, WhatWentWrong
 from runbell.items import HistoryEntry, RunItem
 from runbell.rules import Kind, Standstill
 from runbell.run import Run
-from runbell.slack.details import details, duration_in_words, errors
+from runbell.slack.details import (
+    LONGEST_REASON,
+    details,
+    duration_in_words,
+    errors,
+    shortened,
+)
 
 MakeRun = Callable[..., Run]
 
@@ -32,6 +40,23 @@ def lines(make_run: MakeRun) -> Callable[..., list[str]]:
     return make
 
 
+@pytest.fixture
+def running(make_run: MakeRun) -> Callable[..., list[str]]:
+    """Gives the details of a run that is seen at 09:40, of whose 100 records some have come."""
+
+    def make(
+        started: str, kind: str = Kind.STARTED, *, received: int | None, typical: int | None = None
+    ) -> list[str]:
+        entry = HistoryEntry(1, kind, "started", None, SINCE, announced=True, typical=typical)
+        progress = {"expectedNbOfEvents": 100, "receivedNbOfEvents": received}
+        come = {} if received is None else {"progress": progress}
+        run = make_run(status="started", startedAt=started, **come)
+        item = RunItem("default", run.run_id, snapshot=run, history=(entry,))
+        return details(replace(item, updated_at="2026-01-31T09:40:00.000Z"), entry)
+
+    return make
+
+
 @pytest.mark.parametrize(
     ("streak", "threshold", "line"),
     [
@@ -40,23 +65,24 @@ def lines(make_run: MakeRun) -> Callable[..., list[str]]:
         (-1, 1, None),
         (1, None, None),
         (1, 5, None),
-        (1, 1, "1st failure; Algolia switches the task off at this point"),
-        (2, None, f"2nd failure in a row since {FIRST_FAILED}"),
+        (1, 1, "First failure; Algolia switches the task off at this point"),
+        (2, None, f"Still failing, 2 in a row since {FIRST_FAILED}"),
         (
             3,
             5,
-            f"3rd failure in a row since {FIRST_FAILED}; Algolia switches this task off after 5",
+            f"Still failing, 3 in a row since {FIRST_FAILED};"
+            " Algolia switches this task off after 5",
         ),
         (
             5,
             5,
-            f"5th failure in a row since {FIRST_FAILED};"
+            f"Still failing, 5 in a row since {FIRST_FAILED};"
             " Algolia switches the task off at this point",
         ),
         (
-            11,
+            1_011,
             10,
-            f"11th failure in a row since {FIRST_FAILED};"
+            f"Still failing, 1,011 in a row since {FIRST_FAILED};"
             " Algolia switches the task off at this point",
         ),
     ],
@@ -68,24 +94,12 @@ def test_failures_are_counted_once_there_is_a_row_of_them(
     assert told == ([line] if line else [])
 
 
-@pytest.mark.parametrize(
-    ("streak", "ordinal"),
-    [
-        (2, "2nd"),
-        (4, "4th"),
-        (12, "12th"),
-        (13, "13th"),
-        (21, "21st"),
-        (111, "111th"),
-        (1003, "1,003rd"),
-    ],
-)
+@pytest.mark.parametrize("since", [None, "", "soon"])
 def test_a_row_without_a_beginning_is_counted_all_the_same(
-    streak: int, ordinal: str, lines: Callable[..., list[str]]
+    since: str | None, lines: Callable[..., list[str]]
 ) -> None:
-    for since in (None, "", "soon"):
-        told = lines(Kind.FAILED, streak=streak, since=since)
-        assert told == [f"{ordinal} failure in a row"]
+    told = lines(Kind.FAILED, streak=4, since=since)
+    assert told == ["Still failing, 4 in a row"]
 
 
 @pytest.mark.parametrize(
@@ -156,6 +170,71 @@ def test_the_usual_duration_is_told_of_what_takes_longer(
 
 
 @pytest.mark.parametrize(
+    ("started", "finished", "typical", "told"),
+    [
+        ("2026-01-31T09:30:00Z", "2026-01-31T09:42:00Z", None, ["Took 12 min"]),
+        ("2026-01-31T09:30:00Z", "2026-01-31T09:42:00Z", 600, ["Took 12 min, usually 10 min"]),
+        ("2026-01-31T09:30:00Z", None, 600, []),
+        (None, "2026-01-31T09:42:00Z", 600, []),
+        ("2026-01-31T09:43:00Z", "2026-01-31T09:42:00Z", 600, []),
+    ],
+)
+def test_an_ended_run_says_how_long_it_took(
+    started: str | None,
+    finished: str | None,
+    typical: int | None,
+    told: list[str],
+    lines: Callable[..., list[str]],
+) -> None:
+    run = {"status": "finished", "startedAt": started, "finishedAt": finished}
+    assert lines(Kind.SUCCEEDED, run, typical=typical) == told
+
+
+@pytest.mark.parametrize(
+    ("received", "started", "typical", "end"),
+    [
+        (50, "09:30", None, "09:50"),  # half of it came in ten minutes
+        (50, "09:30", 3_600, "09:50"),  # how far it is counts for more than what is typical
+        (4, "09:30", 3_600, "10:30"),  # so little came that it tells nothing
+        (4, "09:30", None, None),
+        (100, "09:30", 3_600, None),  # all of it is there
+        (150, "09:30", 3_600, "10:30"),  # what was expected was wrong
+        (None, "09:30", 3_600, "10:30"),
+        (None, "09:30", 600, None),  # it would be over by now
+        (None, "09:41", 600, None),  # a clock is wrong
+    ],
+)
+def test_a_running_run_says_when_it_will_have_ended(
+    received: int | None,
+    started: str,
+    typical: int | None,
+    end: str | None,
+    running: Callable[..., list[str]],
+) -> None:
+    told = running(f"2026-01-31T{started}:00Z", received=received, typical=typical)
+    expected = [line for line in told if line.startswith("Expected to end about ")]
+    assert re.findall(r"\|2026-01-31 (.*) UTC>", "".join(expected)) == ([end] if end else [])
+    assert len(expected) == (1 if end else 0)
+
+
+@pytest.mark.parametrize(
+    "started", ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "soon"]
+)
+@pytest.mark.parametrize("received", [5, 50, None])
+def test_a_beginning_that_makes_no_sense_promises_no_end(
+    started: str, received: int | None, running: Callable[..., list[str]]
+) -> None:
+    told = running(started, received=received, typical=10**9)
+    assert not any("Expected" in line for line in told)
+
+
+def test_a_run_that_stands_still_promises_no_end(running: Callable[..., list[str]]) -> None:
+    began = "2026-01-31T09:30:00Z"
+    assert any("Expected" in line for line in running(began, received=50))
+    assert not any("Expected" in line for line in running(began, Kind.STALLED, received=50))
+
+
+@pytest.mark.parametrize(
     ("what", "told"),
     [
         (None, []),
@@ -202,6 +281,49 @@ def test_errors_share_the_room_there_is(number: int, longest: int) -> None:
 )
 def test_a_duration_is_told_in_its_two_largest_units(duration: timedelta, words: str) -> None:
     assert duration_in_words(duration) == words
+
+
+LONG = "x" * 3_000
+
+
+@pytest.mark.parametrize(
+    ("reason", "said", "told"),
+    [
+        (None, (), []),
+        ("short", ("short",), []),
+        ("x" * LONGEST_REASON, (), []),
+        ("two\n lines", ("two\n lines",), []),
+        (LONG, (), [("The reason", LONG)]),
+        (None, (LONG,), [("The error", LONG)]),
+        (None, ("short", LONG), [("Error 2 of 2", LONG)]),
+        (LONG, (LONG, "short"), [("The reason", LONG), ("Error 1 of 2", LONG)]),
+        (None, (*tuple("abcde"), LONG), []),  # it is not shown at all
+    ],
+)
+def test_what_a_message_shortens_is_named(
+    reason: str | None,
+    said: tuple[str, ...],
+    told: list[tuple[str, str]],
+    make_run: MakeRun,
+) -> None:
+    run = make_run(status="finished", outcome="failure", reason=reason)
+    entry = _failed(WhatWentWrong(tuple(ErrorGroup(text) for text in said), len(said)))
+    item = RunItem("default", run.run_id, snapshot=run, history=(entry,))
+    assert shortened(item, entry) == told
+
+
+def test_the_reason_of_a_run_that_went_well_is_not_shown(make_run: MakeRun) -> None:
+    run = make_run(status="finished", outcome="success", reasonCode="ok", reason=LONG)
+    entry = HistoryEntry(1, Kind.SUCCEEDED, "finished", "success", SINCE, announced=True)
+    item = RunItem("default", run.run_id, snapshot=run, history=(entry,))
+    assert shortened(item, entry) == []
+    assert details(item, entry) == []
+
+
+def test_how_often_a_shortened_error_came_is_said() -> None:
+    entry = _failed(WhatWentWrong((ErrorGroup(LONG, 1_200),), 1_200))
+    ((what, text),) = shortened(RunItem("default", "run", history=(entry,)), entry)
+    assert (what, text) == ("The error ×1,200", LONG)  # noqa: RUF001
 
 
 def _failed(what: WhatWentWrong | None) -> HistoryEntry:

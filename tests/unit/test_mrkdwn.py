@@ -18,6 +18,7 @@ from runbell.slack.mrkdwn import (
     escape_and_clip,
     mention,
     one_line,
+    printable,
 )
 
 hostile_texts = st.text(st.sampled_from("<>&;!@#|ampltg channel`*é😀")) | st.text()
@@ -51,6 +52,33 @@ def test_a_clipped_text_fits_and_holds_nothing_raw_nor_half_an_entity(
     assert "<" not in clipped
     assert ">" not in clipped
     assert "&" not in ENTITY.sub("", clipped)
+
+
+@given(st.lists(st.sampled_from(["<", "&", "x", "\N{WOMAN}\u200d\N{WRENCH}", "e\u0301"])))
+def test_a_clipped_text_holds_no_half_of_a_sign(signs: list[str]) -> None:
+    clipped = escape_and_clip("".join(signs), 30)
+    rest = clipped.replace("\N{WOMAN}\u200d\N{WRENCH}", "").replace("e\u0301", "")
+    assert not set(rest) & {"\N{WOMAN}", "\u200d", "\N{WRENCH}", "e", "\u0301"}
+
+
+def test_what_is_written_from_right_to_left_stays_in_its_order() -> None:
+    text = "الفهرس מוצרים\u200f 12"
+    assert one_line(text, 100) == text
+    assert escape(text) == text
+    assert printable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\r\nb\rc\n\td", "a\nb\nc\n\td"),
+        ("a\x00b\x1b[31mc\x7fd\x85e", "ab[31mcde"),
+        ("<&> `x` *y*", "<&> `x` *y*"),
+        ("👩‍🔧 é\u200b", "👩‍🔧 é\u200b"),
+    ],
+)
+def test_what_can_be_printed_stays_line_by_line(text: str, shown: str) -> None:
+    assert printable(text) == shown
 
 
 @given(hostile_texts)

@@ -231,6 +231,18 @@ class TestSlack:
         with pytest.raises(ConfigurationError, match="bot_token holds characters"):
             parse_slack(json.dumps({"bot_token": "xoxb\n1"}))
 
+    def test_it_may_hold_what_slack_signs_with(self) -> None:
+        credentials = parse_slack('{"bot_token": "xoxb-1", "signing_secret": " 8f74 "}')
+        assert credentials == SlackCredentials(bot_token="xoxb-1", signing_secret="8f74")
+        credentials = parse_slack(json.dumps({"webhook_url": WEBHOOK, "signing_secret": "8f74"}))
+        assert credentials == SlackCredentials(webhook_url=WEBHOOK, signing_secret="8f74")
+        assert "8f74" not in repr(credentials)
+
+    @pytest.mark.parametrize("value", ["", " ", None, 7, "REPLACE_ME", "a\nb", "\ud800", ["x"]])
+    def test_a_signing_secret_that_is_none_leaves_announcements_alone(self, value: object) -> None:
+        document = {"bot_token": "xoxb-1", "signing_secret": value}
+        assert parse_slack(json.dumps(document)) == SlackCredentials(bot_token="xoxb-1")
+
     def test_neither_is_shown(self) -> None:
         assert "xoxb-1" not in repr(SlackCredentials(bot_token="xoxb-1"))
         assert "s3cret" not in repr(SlackCredentials(webhook_url=WEBHOOK))

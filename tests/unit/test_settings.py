@@ -209,3 +209,21 @@ def test_a_refusal_shows_nothing_of_the_url(url: str) -> None:
     assert "hooks" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_nobody_named_means_that_everybody_may_press_buttons() -> None:
+    assert Settings({}).slack_users == frozenset()
+    assert Settings({"SLACK_USERS": " "}).slack_users == frozenset()
+
+
+def test_who_may_press_buttons_is_named_by_id() -> None:
+    assert Settings({"SLACK_USERS": "U0123456789, W0123456789"}).slack_users == {
+        "U0123456789",
+        "W0123456789",
+    }
+
+
+@pytest.mark.parametrize("users", ["anna", "S0123456789", "U0123456789;U1", "u0123456789", "U"])
+def test_what_is_no_id_of_a_user_is_refused(users: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^SLACK_USERS names "):
+        _ = Settings({"SLACK_USERS": users}).slack_users

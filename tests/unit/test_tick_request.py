@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -26,6 +27,31 @@ def test_a_tick_is_of_all_that_is_watched_or_of_named_runs(
     event: dict[str, Any], run_ids: tuple[str, ...] | None
 ) -> None:
     assert parse_tick(event) == TickRequest("default", run_ids)
+
+
+@pytest.mark.parametrize(
+    ("at", "moment"),
+    [
+        ("2026-01-31T09:00:00Z", datetime(2026, 1, 31, 9, tzinfo=UTC)),
+        ("<aws.scheduler.scheduled-time>", None),  # where nobody fills it in
+        (None, None),
+        (7, None),
+    ],
+)
+def test_a_digest_is_asked_for_with_or_without_the_time_it_is_for(
+    at: object, moment: datetime | None
+) -> None:
+    asked = parse_tick({"connection": "emea", "digest": True, "at": at})
+    assert asked == TickRequest("emea", None, digest=True, at=moment)
+    assert parse_tick({"digest": True, "runIDs": ["a"]}).run_ids is None
+    assert parse_tick({"digest": False}) == TickRequest("default", None)
+
+
+@pytest.mark.parametrize("digest", ["true", 1, None, {}])
+def test_what_neither_asks_for_a_digest_nor_does_not_is_refused(digest: object) -> None:
+    with pytest.raises(RequestError, match="must be true or false") as caught:
+        parse_tick({"digest": digest})
+    assert caught.value.where == "event.digest"
 
 
 @pytest.mark.parametrize("event", [None, [], "default", 7, True])

@@ -9,12 +9,13 @@ from typing import Any, cast
 import pytest
 
 from runbell.errors import SlackDestinationError, SlackUpdateError
-from runbell.items import Delivery, HistoryEntry, Missed, RunItem
+from runbell.events import ErrorGroup, WhatWentWrong
+from runbell.items import Delivery, HistoryEntry, Missed, Note, NoteKind, RunItem
 from runbell.notifier import Notifier
 from runbell.outbox import Wake
-from runbell.rules import Kind
+from runbell.rules import MUST_BE_SEEN, Kind
 from runbell.run import Run
-from runbell.slack.messages import MUST_BE_SEEN, Message
+from runbell.slack.messages import Message
 from runbell.slack.messenger import Place
 
 MakeRun = Callable[..., Run]
@@ -28,11 +29,13 @@ SEEN = sorted(MUST_BE_SEEN)
 
 @dataclass
 class Story:
-    """A store of one item."""
+    """A store of one item, and of the one in whose thread it may be told."""
 
     item: RunItem
 
     def get(self, connection: str, run_id: str) -> RunItem:
+        if run_id == self.item.thread_of:
+            return replace(self.item, run_id=run_id, deliveries={CHANNEL: Delivery("C1", "0.5")})
         return self.item
 
     def record_delivery(self, item: RunItem, delivery: Delivery, *, settled: bool) -> None:
@@ -47,15 +50,26 @@ class Channel:
     can_edit: bool = True
     is_gone: bool = False
     is_closed: bool = False
+    threads: set[str] = field(default_factory=set)
     said: list[tuple[str, Message]] = field(default_factory=list)
 
     def messenger(self) -> Channel:
         return self
 
-    def post(self, channel: str, message: Message, *, thread: str | None = None) -> Place:
+    def post(
+        self,
+        channel: str,
+        message: Message,
+        *,
+        thread: str | None = None,
+        broadcast: bool = False,
+    ) -> Place:
         if self.is_closed and channel == CHANNEL:
             raise SlackDestinationError("is_archived")
-        self.said.append(("reply" if thread else "post", message))
+        if thread:
+            self.threads.add(thread)
+        in_thread = "broadcast" if broadcast else "reply"
+        self.said.append((in_thread if thread else "post", message))
         return Place("C1", f"{len(self.said)}.0") if self.can_edit else Place()
 
     def edit(self, place: Place, message: Message) -> None:
@@ -104,11 +118,11 @@ def deliver(item: RunItem, slack: Channel) -> list[tuple[str, bool]]:
 
 
 @pytest.mark.parametrize("kind", SEEN)
-def test_a_change_that_must_be_seen_is_an_edit_and_a_reply_that_mentions(
+def test_a_change_that_must_be_seen_is_an_edit_and_a_reply_that_the_channel_sees(
     kind: str, item: Callable[..., RunItem]
 ) -> None:
     told = deliver(item("started", kind, told=1, ts="1.0"), Channel())
-    assert told == [("edit", False), ("reply", True)]
+    assert told == [("edit", False), ("broadcast", True)]
 
 
 @pytest.mark.parametrize("kind", QUIET)
@@ -149,6 +163,52 @@ def test_the_fallback_channel_is_told_whom_it_was_for(item: Callable[..., RunIte
     assert deliver(item("failed"), Channel(is_closed=True)) == [("post", True)]
 
 
+def latest(item: RunItem, **fields: Any) -> RunItem:
+    """The same item, with something more to say of its latest change."""
+    return replace(item, history=(*item.history[:-1], replace(item.history[-1], **fields)))
+
+
+@pytest.mark.parametrize("kind", [Kind.FAILED, Kind.BLOCKED])
+def test_a_failure_that_people_were_just_pinged_for_is_told_to_nobody_aloud(
+    kind: str, item: Callable[..., RunItem]
+) -> None:
+    hushed = latest(item("started", kind, told=1, ts="1.0"), hushed=True)
+    assert deliver(hushed, Channel()) == [("edit", False), ("reply", False)]
+    unseen = latest(item(kind), hushed=True)
+    assert deliver(unseen, Channel()) == [("post", False)]
+
+
+def test_what_follows_a_failure_is_told_in_its_thread(item: Callable[..., RunItem]) -> None:
+    slack = Channel()
+    later = replace(item("started", "failed", told=1, ts="1.0"), thread_of="first-run")
+    assert deliver(later, slack) == [("edit", False), ("broadcast", True)]
+    assert slack.threads == {"0.5"}
+    slack = Channel()
+    unseen = replace(item("failed"), thread_of="first-run")
+    assert deliver(unseen, slack) == [("broadcast", True)]
+    hushed = latest(unseen, hushed=True)
+    assert deliver(hushed, slack) == [("broadcast", True), ("reply", False)]
+    assert slack.threads == {"0.5"}
+
+
+def test_a_long_text_follows_in_the_thread_and_calls_nobody(item: Callable[..., RunItem]) -> None:
+    wrong = WhatWentWrong((ErrorGroup("x" * 9_000),), 1)
+    told = deliver(latest(item("started", "failed", told=1, ts="1.0"), errors=wrong), Channel())
+    assert told == [("edit", False), ("broadcast", True), ("reply", False), ("reply", False)]
+    told = deliver(latest(item("failed"), errors=wrong), Channel())
+    assert told == [("post", True), ("reply", False), ("reply", False)]
+    told = deliver(latest(item("failed"), errors=wrong), Channel(can_edit=False))
+    assert told == [("post", True)]
+
+
+def test_what_somebody_did_is_an_edit_and_a_quiet_reply(item: Callable[..., RunItem]) -> None:
+    slack = Channel()
+    note = Note(NoteKind.CLAIMED, "U2", AT)
+    claimed = replace(item("failed", told=1, ts="1.0"), notes=(note,))
+    assert deliver(claimed, slack) == [("edit", False), ("reply", False)]
+    assert all("👀 <@U2> is on it" in message.text for _, message in slack.said)
+
+
 @pytest.mark.parametrize("can_edit", [True, False], ids=["bot", "webhook"])
 def test_a_run_that_is_missing_is_posted(can_edit: bool) -> None:
     entry = HistoryEntry(1, Kind.MISSED, "missing", None, AT, announced=True, mentions=("U1",))
@@ -172,7 +232,7 @@ def test_what_becomes_of_a_stalled_run_is_seen_and_mentions_nobody(
 ) -> None:
     """Or the alarm would stand there alone."""
     told = deliver(item("started", Kind.STALLED, kind, told=2, ts="1.0"), Channel())
-    assert told == [("edit", False), ("reply", False)]
+    assert told == [("edit", False), ("broadcast", False)]
 
 
 def test_what_comes_after_the_end_of_a_standstill_is_quiet_again(

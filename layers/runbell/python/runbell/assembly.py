@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from runbell.background import Background
     from runbell.checker import Checker
     from runbell.connections import Connection, ConnectionStore
+    from runbell.deadline import Deadline
     from runbell.inbox import Inbox
+    from runbell.interactions import Interactions
     from runbell.listings import Listings
     from runbell.looks import Duty
     from runbell.outbox import Outbox
+    from runbell.reporter import Reporter
+    from runbell.rerunner import Rerunner
     from runbell.schedules import Schedules
     from runbell.secrets import Secret
     from runbell.store import RunStore
@@ -105,7 +109,40 @@ def _duties(checker: Checker) -> dict[str, Duty]:
     """What a tick does for what is due and is no run."""
     from runbell.timekeeper import Timekeeper
 
-    return {"task": Timekeeper(checker, store(), tasks()).look}
+    def summarise(name: str, deadline: Deadline) -> int:
+        return _reporter(checker).summarise(name, deadline)
+
+    def make_digest(name: str, deadline: Deadline) -> int:
+        return _reporter(checker).make_digest(name, deadline)
+
+    def run_again(name: str, deadline: Deadline) -> int:
+        return _rerunner(checker).look(name, deadline)
+
+    look = Timekeeper(checker, store(), tasks()).look
+    return {"task": look, "summary": summarise, "digest": make_digest, "again": run_again}
+
+
+def reporter(connection: str) -> Reporter:
+    """What tells of many runs of a connection at once.
+
+    Raises:
+        NotKnownError: There is no such connection.
+    """
+    return _reporter(_checker(connections().get(connection)))
+
+
+def _reporter(checker: Checker) -> Reporter:
+    from runbell.reporter import Reporter  # not before a report is due: a quiet tick has none
+
+    return Reporter(checker, store(), tasks(), table())
+
+
+def _rerunner(checker: Checker) -> Rerunner:
+    from runbell.rerunner import Rerunner  # not before somebody has pressed a button
+    from runbell.reruns import RerunStore
+
+    reruns = RerunStore(table(), retention=settings().retention)
+    return Rerunner(checker, store(), tasks(), reruns)
 
 
 def _checker(connection: Connection) -> Checker:
@@ -189,7 +226,35 @@ def inbox() -> Inbox:
 
 
 @cache
-def _client(service: str) -> Any:
+def interactions() -> Interactions:
+    """What answers presses of buttons, with clients that wait no longer than Slack does."""
+    from runbell.deeds import Deeds, PollStarter
+    from runbell.interactions import Interactions
+    from runbell.outbox import Outbox
+    from runbell.reruns import RerunStore
+    from runbell.secrets import Secret, parse_slack
+    from runbell.slack.access import SlackAccess
+    from runbell.store import RunStore
+    from runbell.table import Table
+    from runbell.task_store import TaskStore
+
+    hurried = partial(_client, read_timeout=1, attempts=2)
+    secret = Secret(hurried("secretsmanager"), settings().slack_secret, parse_slack)
+    table = Table(hurried("dynamodb"), settings().table_name)
+    retention = settings().retention
+    deeds = Deeds(
+        RunStore(table, retention=retention),
+        TaskStore(table, retention=retention),
+        RerunStore(table, retention=retention),
+        Outbox(hurried("sqs"), settings().queue_url),
+        PollStarter(hurried("lambda"), settings().poll_function),
+    )
+    access = SlackAccess(secret, settings().slack_base_url)
+    return Interactions(secret, access, settings().slack_users, deeds)
+
+
+@cache
+def _client(service: str, *, read_timeout: float = 3, attempts: int = 3) -> Any:
     """A client of AWS; the SDK's own retries end long before a function does."""
     import boto3
     from botocore.config import Config
@@ -198,8 +263,8 @@ def _client(service: str) -> Any:
         service,
         config=Config(
             connect_timeout=1,
-            read_timeout=3,
-            retries={"mode": "standard", "total_max_attempts": 3},
+            read_timeout=read_timeout,
+            retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=16,
         ),
     )

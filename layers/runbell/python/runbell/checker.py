@@ -393,6 +393,7 @@ class Checker:
             standstill=news.standstill,
             typical=round(typical.total_seconds()) if typical else None,
             held_until=timestamp(held[1]) if held else None,
+            held_in=announcement.channel if announcement and held else None,
         )
 
     def _due_at(

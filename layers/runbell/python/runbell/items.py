@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
@@ -78,6 +78,9 @@ class NoteKind(StrEnum):
     UNMUTED = "unmuted"
 
 
+_MUTES = frozenset({NoteKind.MUTED, NoteKind.UNMUTED})
+
+
 @dataclass(frozen=True)
 class Note:
     """A word about a run that is no change of it; it is told in the run's thread.
@@ -93,6 +96,13 @@ class Note:
     by: str | None
     at: str
     text: str = ""
+
+    def is_among(self, notes: Sequence[Note]) -> bool:
+        """Whether the same was said before, and holds; a mute holds until it is taken back."""
+        if self.kind in _MUTES:
+            notes = [note for note in notes if note.kind in _MUTES][-1:]
+        said = [(note.kind, note.by, note.text) for note in notes]
+        return (self.kind, self.by, self.text) in said
 
 
 @dataclass(frozen=True)

@@ -49,10 +49,14 @@ class AlgoliaCredentials:
 
 @dataclass(frozen=True)
 class SlackCredentials:
-    """A bot token or the URL of an incoming webhook: one of the two."""
+    """A bot token or the URL of an incoming webhook: one of the two.
+
+    `signing_secret` is what Slack signs presses of buttons with; None where nobody has put it.
+    """
 
     bot_token: str | None = field(default=None, repr=False)
     webhook_url: str | None = field(default=None, repr=False)
+    signing_secret: str | None = field(default=None, repr=False)
 
 
 T = TypeVar("T")
@@ -154,17 +158,19 @@ def parse_algolia(text: str, name: str = "ALGOLIA") -> AlgoliaCredentials:
 
 
 def parse_slack(text: str) -> SlackCredentials:
-    """Read the secret SLACK: {bot_token} or {webhook_url}."""
+    """Read the secret SLACK: {bot_token} or {webhook_url}, and {signing_secret} for the buttons."""
     document = _object("SLACK", text, '{"bot_token": …} or {"webhook_url": …}')
     given = [name for name in ("bot_token", "webhook_url") if document.get(name)]
     if len(given) != 1:
         raise ConfigurationError(
             "the secret SLACK needs either bot_token or webhook_url, and not both"
         )
-    value = _entry("SLACK", document, given[0])
+    value, signing_secret = _entry("SLACK", document, given[0]), _signing_secret(document)
     if given[0] == "bot_token":
-        return SlackCredentials(bot_token=_header(value, "bot_token"))
-    return SlackCredentials(webhook_url=checked_url("the secret SLACK's webhook_url", value))
+        token = _header(value, "bot_token")
+        return SlackCredentials(bot_token=token, signing_secret=signing_secret)
+    url = checked_url("the secret SLACK's webhook_url", value)
+    return SlackCredentials(webhook_url=url, signing_secret=signing_secret)
 
 
 def parse_api_token(text: str) -> str:
@@ -197,6 +203,14 @@ def _entry(secret: str, document: dict[str, Any], name: str) -> str:
             "put the real one with `aws secretsmanager put-secret-value`"
         )
     return value.strip()
+
+
+def _signing_secret(document: dict[str, Any]) -> str | None:
+    """What signs presses; one that can't be taken for one is none, as announcements need none."""
+    value = document.get("signing_secret")
+    if not isinstance(value, str) or PLACEHOLDER in value or not value.isprintable():
+        return None
+    return value.strip() or None
 
 
 def _header(value: str, name: str) -> str:

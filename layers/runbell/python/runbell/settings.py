@@ -16,6 +16,7 @@ DISCOVERIES = ("all", "watched")
 NOTIFIABLE = ("created", "started", "succeeded", "failed", "skipped", "recovered", "stalled")
 """What `NotifyOn`, and the `notifyOn` of a connection or a watch, may name."""
 
+_USER = re.compile("[UW][A-Z0-9]{2,31}")
 _LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
 
 
@@ -90,6 +91,11 @@ class Settings:
         return self._environment.get("FALLBACK_CHANNEL", "").strip() or None
 
     @property
+    def slack_users(self) -> frozenset[str]:
+        """Slack's IDs of the people whose presses of a button count; nobody's for everybody's."""
+        return parse_slack_users("SLACK_USERS", self._environment.get("SLACK_USERS", ""))
+
+    @property
     def routing(self) -> Routing:
         """Where announcements go, and so on, unless a connection or a watch says otherwise."""
         return Routing(
@@ -146,6 +152,19 @@ def parse_notify_on(name: str, text: str) -> frozenset[str]:
                 f"{name} names {kind!r}: the choices are {', '.join(NOTIFIABLE)}"
             )
     return frozenset(kinds)
+
+
+def parse_slack_users(name: str, text: str) -> frozenset[str]:
+    """Read a comma-separated list of Slack's IDs of users.
+
+    Raises:
+        ConfigurationError: One of them is none.
+    """
+    users = [user for part in text.split(",") if (user := part.strip())]
+    for user in users:
+        if not _USER.fullmatch(user):
+            raise ConfigurationError(f"{name} names {user!r}: give Slack's user IDs, U… or W…")
+    return frozenset(users)
 
 
 def checked_url(name: str, url: str) -> str | None:

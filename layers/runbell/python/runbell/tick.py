@@ -1,13 +1,15 @@
-"""What a schedule asks of a tick."""
+"""What a schedule asks of poll."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from runbell.connections import DEFAULT, NAME
 from runbell.errors import RequestError
+from runbell.run import instant
 
 LONGEST_ID = 128
 """Characters of a run's ID; the vendor's are UUIDs of 36."""
@@ -15,14 +17,27 @@ LONGEST_ID = 128
 
 @dataclass(frozen=True)
 class TickRequest:
-    """A tick of one connection; `run_ids` is None when all that could have changed is meant."""
+    """A tick of one connection, or its digest.
+
+    Args:
+        connection: Which.
+        run_ids: The runs to look at; None when all that could have changed are meant.
+        digest: Whether people are to be told how the last day went, instead of a tick.
+        at: For when that was scheduled; None where nobody says.
+    """
 
     connection: str
     run_ids: tuple[str, ...] | None
+    digest: bool = False
+    at: datetime | None = None
 
 
 def parse_tick(event: Any) -> TickRequest:
     """Read a schedule's Input: {"connection": "default"}, optionally with {"runIDs": [...]}.
+
+    With {"digest": true} it asks for the digest, whose `at` EventBridge Scheduler fills in; one
+    that nobody has filled in counts for nothing. See
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html.
 
     Raises:
         RequestError: It is something else.
@@ -35,6 +50,13 @@ def parse_tick(event: Any) -> TickRequest:
             f"is no name of a connection, such as {DEFAULT!r}: it must match {NAME}",
             "event.connection",
         )
+    digest = event.get("digest", False)
+    if not isinstance(digest, bool):
+        raise RequestError("must be true or false", "event.digest")
+    if digest:
+        at = event.get("at")
+        moment = instant(at) if isinstance(at, str) else None
+        return TickRequest(connection, None, digest=True, at=moment)
     run_ids = event.get("runIDs")
     if run_ids is None:
         return TickRequest(connection, None)

@@ -11,6 +11,7 @@ from runbell.checker import Check
 from runbell.events import WhatWentWrong
 from runbell.items import HistoryEntry, RunItem
 from runbell.listings import RunPage, WatchPage
+from runbell.rules import Incident, Mute
 from runbell.run import Run
 from runbell.tasks import End, Names, TaskItem
 from runbell.trial import TestResult
@@ -58,6 +59,8 @@ def task_view(task: TaskItem) -> dict[str, Any]:
         typicalSeconds=round(story.typical.total_seconds()) if story.typical else None,
         criticalThreshold=info.threshold if info else None,
         nextRun=info.next_run if info else None,
+        mute=task.mute and _mute(task.mute),
+        incident=task.incident and _incident(task.incident),
         ends=[_end(end) for end in reversed(story.ends)],
     )
 
@@ -133,6 +136,7 @@ def _history_entry(entry: HistoryEntry) -> dict[str, Any]:
         standstill=entry.standstill,
         typicalSeconds=entry.typical,
         errors=entry.errors and _errors(entry.errors),
+        heldUntil=entry.held_until,
     )
 
 
@@ -153,6 +157,14 @@ def _names(names: Names | None) -> dict[str, Any] | None:
         )
         or None
     )
+
+
+def _mute(mute: Mute) -> dict[str, Any]:
+    return known(by=mute.by, until=mute.until, at=mute.at)
+
+
+def _incident(incident: Incident) -> dict[str, Any]:
+    return {"runID": incident.run_id, "channel": incident.channel, "pinged": incident.pinged}
 
 
 def _end(end: End) -> dict[str, Any]:

@@ -145,12 +145,15 @@ def _expected_end(item: RunItem, run: Run, entry: HistoryEntry) -> str:
     started, seen_at = instant(run.started_at), instant(item.updated_at)
     if entry.kind == Kind.STALLED or started is None or seen_at is None or seen_at <= started:
         return ""
-    end = None if entry.typical is None else started + timedelta(seconds=entry.typical)
+    running_for, left = seen_at - started, timedelta(0)
+    if entry.typical is not None:
+        left = timedelta(seconds=entry.typical) - running_for
     progress = run.progress
     if progress and progress.expected >= progress.received >= LEAST_SHARE * progress.expected > 0:
-        end = started + (seen_at - started) * (progress.expected / progress.received)
-    if end is None or end <= seen_at or end - seen_at > FARTHEST_END:
+        left = running_for * (progress.expected / progress.received - 1)
+    if not timedelta(0) < left <= FARTHEST_END:
         return ""
+    end = seen_at + left
     return f"Expected to end about {date_token(end, DAY_AND_TIME)}"
 
 

@@ -5,6 +5,7 @@ Limits: https://docs.slack.dev/reference/block-kit/blocks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,13 +26,17 @@ from runbell.slack.wording import (
     plain_headline,
     task_id,
 )
+from runbell.text import whole_signs
 
 DEBUGGER = "https://dashboard.algolia.com/connectors/debugger"
 
 LONGEST_TEXT = 3_900
 """Characters of a text that stands alone: an edit over 4,000 is refused."""
 
-LONGEST_PART = 3_000
+LONGEST_POST = 40_000
+"""Characters of the text of a post: the rest would be lost."""
+
+LONGEST_PART = 2_800
 """Characters of a long text that one block shows."""
 
 PARTS_AT_ONCE = 2
@@ -40,6 +45,9 @@ some characters count several times."""
 
 THE_WHOLE_TEXT = "Runbell's API has the whole text: `GET /runs/{runID}`"
 """Where to find what was shortened, for a channel without threads."""
+
+_BEGUN = re.compile(r"(<[^<>]*|&[a-z]{0,3})\Z")
+"""A token or an entity that is cut in two at the end of a text."""
 
 TOLD_AT_MOST = 10
 """Changes that a run's story shows; a run has three or four."""
@@ -92,8 +100,12 @@ class Message:
 
 
 def plain(message: Message) -> Message:
-    """The words of a message without its layout, short enough for an edit."""
-    return replace(message, text=message.text[:LONGEST_TEXT], blocks=())
+    """The words of a message without its layout: short enough for an edit, if it can be edited."""
+    limit = LONGEST_POST if message.is_reply else LONGEST_TEXT
+    text = message.text
+    if len(text) > limit:
+        text = _BEGUN.sub("", text[:limit])
+    return replace(message, text=text, blocks=())
 
 
 def run_message(item: RunItem, *, is_news: bool = False) -> Message:
@@ -126,7 +138,8 @@ def change_message(item: RunItem, entry: HistoryEntry, *, is_reply: bool) -> Mes
         below.append(_footer(item))
     blocks += map(context, below)
     text = _with(text, *below)
-    return Message(text, tuple(blocks), item.run_id, entry.number, is_reply=is_reply)
+    part = "" if is_reply else f"change {entry.number}"
+    return Message(text, tuple(blocks), item.run_id, entry.number, is_reply=is_reply, part=part)
 
 
 def whole_texts(item: RunItem, entry: HistoryEntry) -> list[Message]:
@@ -233,7 +246,8 @@ def _parts(text: str) -> list[str]:
     """A text in pieces that a block can show, each ending with a line where one does."""
     parts = []
     while len(text) > LONGEST_PART:
-        end = text.rfind("\n", LONGEST_PART // 2, LONGEST_PART) + 1 or LONGEST_PART
+        end = text.rfind("\n", LONGEST_PART // 2, LONGEST_PART) + 1
+        end = end or whole_signs(text, LONGEST_PART)
         parts.append(text[:end])
         text = text[end:]
     return [*parts, text]

@@ -82,6 +82,8 @@ def note_in_words(note: Note) -> str:
     match note.kind:
         case NoteKind.CLAIMED:
             return f"👀 {who} is on it"
+        case NoteKind.ASKED:
+            return f"🔁 {who} asked to run the task again"
         case NoteKind.AGAIN:
             return f"🔁 {who} ran the task again: run {code_span(note.text, LONGEST_NAME)}"
         case NoteKind.REFUSED:
@@ -115,7 +117,7 @@ def _subject(item: RunItem) -> str:
     if item.snapshot is None:
         return "A run"
     kind = one_line(item.snapshot.type, LONGEST_NAME)
-    return f"{kind[:1].upper()}{kind[1:]} run"
+    return f"{kind[:1].upper()}{kind[1:]} run" if kind else "A run"
 
 
 def _name(item: RunItem) -> str:
