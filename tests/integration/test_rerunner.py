@@ -497,3 +497,20 @@ def test_what_nobody_expects_any_more_is_not_begun(
 def test_a_wish_of_nobody_is_no_work(reopen: Reopen, fake: FakeClient) -> None:
     assert reopen().look("unknown", Deadline(30)) == 0
     assert not fake.asked
+
+
+def test_a_tick_that_comes_late_does_not_answer_for_the_next(
+    failed: RunItem, reruns: RerunStore, clock: Clock
+) -> None:
+    """One has begun, given back and lost its way; another has begun since."""
+    reruns.ask("default", RUN, "task-1", ANNA)
+    asked = reruns.get("default", RUN)
+    assert asked is not None
+    late = reruns.begin(asked)
+    assert late is not None
+    given_back = reruns.give_back(late)
+    assert given_back is not None
+    clock.advance(timedelta(minutes=1))
+    assert reruns.begin(given_back) is not None
+    assert reruns.refused(late, "No.") is None
+    assert reruns.started(late, "run-2") is None

@@ -274,6 +274,13 @@ class TestWholeTexts:
                 text = block["elements"][0]["elements"][0]["text"]
                 assert text.removeprefix("x").replace(mechanic, "") == ""
 
+    @pytest.mark.parametrize("sign", ['"', "\\", "\n", "\t", "\N{BELL}", "é"])
+    def test_a_part_fits_whatever_it_is_written_with(self, sign: str, ended: MakeRun) -> None:
+        item = self.failed(ended, "x" + sign * 12_000 + "x")
+        for message in messages.whole_texts(item, item.history[-1]):
+            assert len(json.dumps(message.blocks, ensure_ascii=False)) <= ALL_BLOCKS
+            check_content(message.text, list(message.blocks))
+
     def test_a_webhooks_message_says_where_the_whole_text_is(self, ended: MakeRun) -> None:
         for item, is_said in ((self.failed(ended, LONG), True), (self.failed(ended, "no"), False)):
             message = messages.change_message(item, item.history[-1], is_reply=False)
