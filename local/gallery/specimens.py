@@ -364,7 +364,6 @@ def notes() -> list[Shown]:
         (NoteKind.MUTED, ONCALL, ""),
         (NoteKind.MUTED, ONCALL, at(17, 45)),
         (NoteKind.UNMUTED, CATALOGUE, ""),
-        (NoteKind.ASKED, CATALOGUE, ""),
         (NoteKind.REFUSED, CATALOGUE, "Algolia does not know the task any more."),
         (NoteKind.AGAIN, CATALOGUE, "0d9f6c1e-7a3b-4c58-91e4-2b6f8d05a7c3"),
     ):

@@ -51,7 +51,7 @@ class Deployment:
         run = {
             "runID": run_id,
             "appID": self.algolia.app_id,
-            "taskID": "6c02aeb1-775e-418e-870b-1faccd4b2c0f",
+            "taskID": f"task-of-{run_id}",  # so that no failure of another is in a row with it
             "type": "reindex",
             "createdAt": minutes_ago(3),
             "status": status,

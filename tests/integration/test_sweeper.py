@@ -62,7 +62,7 @@ def test_a_change_is_committed_though_the_queue_is_out_of_reach(
     assert not check.queued
     assert check.item.pending_since is not None
     assert deeds(watcher.tick(Deadline(30))) == {"enqueued": 1, "checked": 1}
-    assert queue.wakes() == [Wake("default", "run-1", 1, CHANNEL)]
+    assert queue.wakes() == [Wake("default", "run-1", 1, CHANNEL, swept=True)]
 
 
 def test_a_crash_between_table_and_queue_is_repaired_by_the_next_tick(
@@ -76,7 +76,7 @@ def test_a_crash_between_table_and_queue_is_repaired_by_the_next_tick(
 
     assert queue.wakes() == []
     assert deeds(watcher.tick(Deadline(30))) == {"enqueued": 1, "checked": 1}
-    assert queue.wakes() == [Wake("default", "run-1", 1, CHANNEL)]
+    assert queue.wakes() == [Wake("default", "run-1", 1, CHANNEL, swept=True)]
 
 
 @pytest.mark.parametrize("state", [("started",), ("finished", "failure")])
@@ -138,7 +138,7 @@ def test_a_sweep_leaves_to_the_queue_what_another_has_just_enqueued(
     assert sweeper.sweep() == 1
 
     # The second word is as good as the first: SQS has not dropped it as a duplicate.
-    assert queue.wakes() == [Wake("default", "run-1", 1, CHANNEL)] * 2
+    assert queue.wakes() == [Wake("default", "run-1", 1, CHANNEL, swept=True)] * 2
 
 
 def test_a_sweep_rests_longer_the_longer_a_run_is_pending(

@@ -104,6 +104,37 @@ def test_ten_failures_in_a_row_are_one_thread_with_three_pings(
 
 
 @bot_only
+def test_a_failure_that_pings_nobody_is_read_in_the_runs_own_message_in_the_thread(
+    channel: Channel, slack: SlackStandIn
+) -> None:
+    channel.ends("run-1", "failure")
+    channel.ends("run-2", "failure")
+    (message,) = channel.ends("run-3", "failure")
+
+    assert "Still failing, 3 in a row" in message.text
+    assert message.thread_ts == slack.messages(CHANNEL)[0].ts
+    assert not message.broadcast
+
+
+@bot_only
+def test_a_run_that_began_before_the_first_failure_is_told_as_failed_in_its_thread(
+    channel: Channel, slack: SlackStandIn
+) -> None:
+    channel.see("run-0", "started")
+    channel.ends("run-1", "failure")
+    channel.ends("run-2", "failure")
+    before = len(slack.messages(CHANNEL))
+    channel.see("run-0", "finished", "failure")
+
+    own, root, *_ = slack.messages(CHANNEL)
+    (reply,) = slack.messages(CHANNEL)[before:]
+    assert "failed" in own.text
+    assert own.thread_ts is None
+    assert (reply.thread_ts, reply.broadcast) == (root.ts, False)
+    assert "Still failing, 3 in a row" in reply.text
+
+
+@bot_only
 def test_a_task_that_goes_on_failing_pings_once_a_day(
     channel: Channel, slack: SlackStandIn, clock: Clock
 ) -> None:

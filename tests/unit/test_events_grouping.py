@@ -99,7 +99,7 @@ def test_what_says_nothing_is_left_aside_and_counted(event: object) -> None:
 def test_a_huge_message_keeps_its_head_and_its_tail() -> None:
     huge = "head " + "x" * 10**6 + " tail"
     (group,) = group_errors(events(huge, huge)).groups
-    assert len(group.text) == LONGEST_MESSAGE
+    assert LONGEST_MESSAGE - 10 <= len(group.text) <= LONGEST_MESSAGE
     assert group.text.startswith("head ")
     assert group.text.endswith(" tail")
     assert group.count == 2
@@ -107,7 +107,7 @@ def test_a_huge_message_keeps_its_head_and_its_tail() -> None:
 
 def test_huge_data_without_words_is_clipped() -> None:
     (group,) = group_errors([{"data": {"rows": list(range(10**5))}}]).groups
-    assert len(group.text) == LONGEST_MESSAGE
+    assert LONGEST_MESSAGE - 10 <= len(group.text) <= LONGEST_MESSAGE
 
 
 json = st.recursive(

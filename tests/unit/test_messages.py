@@ -199,7 +199,7 @@ class TestWhatHoldsOfIt:
                 [(NoteKind.UNMUTED, "U1", ""), (NoteKind.MUTED, "U2", "")],
                 "🔕 <@U2> muted this task until it recovers",
             ),
-            ([(NoteKind.ASKED, "U1", ""), (NoteKind.REFUSED, "U1", "no")], None),
+            ([(NoteKind.REFUSED, "U1", "no")], None),
             ([(NoteKind.AGAIN, "U1", "run-2")], None),
             ([(NoteKind.CLAIMED, None, "")], "👀 Somebody is on it"),
             ([(NoteKind.CLAIMED, "<!here>", "")], "👀 Somebody is on it"),

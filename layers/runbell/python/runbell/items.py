@@ -67,8 +67,6 @@ class NoteKind(StrEnum):
 
     CLAIMED = "claimed"
     """Somebody looks after it."""
-    ASKED = "asked"
-    """Somebody wants its task to run again."""
     AGAIN = "again"
     """The task runs again: `text` is the new run's ID."""
     REFUSED = "refused"
@@ -121,6 +119,7 @@ class Delivery:
         parts: How many messages of the change after `told` are out already: a failure with long
             errors takes several.
         noted: How many of the run's notes were told.
+        thread: The message in whose thread the run's own is, if it is in another run's.
         shown_at: When the run's message was posted or edited last (RFC 3339, UTC).
     """
 
@@ -133,6 +132,7 @@ class Delivery:
     given_up: int = 0
     parts: int = 0
     noted: int = 0
+    thread: str | None = None
     shown_at: str | None = None
 
 
@@ -374,6 +374,7 @@ def _delivery(attributes: Mapping[str, Any]) -> Delivery:
         given_up=int(attributes.get("given_up", 0)),
         parts=int(attributes.get("parts", 0)),
         noted=int(attributes.get("noted", 0)),
+        thread=attributes.get("thread"),
         shown_at=attributes.get("shown_at"),
     )
 

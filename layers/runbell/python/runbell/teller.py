@@ -157,6 +157,7 @@ class Teller:
             # Of the latest change there may be more to tell than one message holds.
             told=told - 1 if tells_latest else told,
             parts=1 if tells_latest else 0,
+            thread=self._thread_of_another(),
             shown_at=timestamp(self._now()),
         )
         self._is_written_down = False
@@ -168,11 +169,19 @@ class Teller:
         if messages.must_be_seen(self._item, entry):
             reply = messages.change_message(self._item, entry, is_reply=True)
             replies = [reply, *messages.whole_texts(self._item, entry)]
-            for number in range(self._delivery.parts, len(replies)):
+            first = max(self._delivery.parts, int(entry.hushed and self._is_read_in_thread()))
+            for number in range(first, len(replies)):
                 if not self._reply(replies[number], broadcast=number == 0 and not entry.hushed):
                     return  # the run's message had to be posted anew, and tells more by itself
                 self._delivery = replace(self._delivery, parts=number + 1)
         self._delivery = replace(self._delivery, told=entry.number, parts=0)
+
+    def _is_read_in_thread(self) -> bool:
+        """Whether who reads the thread reads the run's own message in it, so that a reply which
+        pings nobody would only repeat it.
+        """
+        thread = self._thread_of_another()
+        return thread is not None and self._delivery.thread == thread
 
     def _tell_notes(self) -> None:
         while (noted := self._delivery.noted) < len(self._item.notes):

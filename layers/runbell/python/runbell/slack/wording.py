@@ -82,8 +82,6 @@ def note_in_words(note: Note) -> str:
     match note.kind:
         case NoteKind.CLAIMED:
             return f"👀 {who} is on it"
-        case NoteKind.ASKED:
-            return f"🔁 {who} asked to run the task again"
         case NoteKind.AGAIN:
             return f"🔁 {who} ran the task again: run {code_span(note.text, LONGEST_NAME)}"
         case NoteKind.REFUSED:
