@@ -33,11 +33,13 @@ class Ledger:
         changes: What was to be told.
         announced: What of it a message in Slack tells.
         duplicated: New messages that say what an earlier one has said.
+        misshapen: Messages whose form Slack has refused, so that they went out as plain text.
     """
 
     changes: int
     announced: int
     duplicated: int
+    misshapen: int = 0
 
     @property
     def lost(self) -> int:
@@ -46,13 +48,14 @@ class Ledger:
 
     @property
     def is_balanced(self) -> bool:
-        """Whether everything was told, once."""
-        return self.changes > 0 and self.lost == 0 and self.duplicated == 0
+        """Whether everything was told, once, and in a form that Slack takes."""
+        return self.changes > 0 and not (self.lost or self.duplicated or self.misshapen)
 
     def __str__(self) -> str:
         return (
             f"{self.changes} changes, {self.announced} announced, "
             f"{self.lost} lost, {self.duplicated} duplicated"
+            + (f", {self.misshapen} refused for their form" if self.misshapen else "")
         )
 
 
@@ -99,4 +102,6 @@ def settle(promised: Collection[Promise], calls: Sequence[Call]) -> Ledger:
         )
         for each in promised
     )
-    return Ledger(len(promised), announced, sum(count - 1 for count in posts.values()))
+    duplicated = sum(count - 1 for count in posts.values())
+    misshapen = sum("invalid_blocks" in str(call.answer) for call in calls)
+    return Ledger(len(promised), announced, duplicated, misshapen)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 
+from local.slack.limits import check_content
 from runbell.errors import QueueUnavailableError
 from runbell.outbox import Outbox, Wake
 from runbell.slack.access import SlackAccess
@@ -58,8 +59,9 @@ class RecordingSlack(SlackAccess):
         thread: str | None = None,
         broadcast: bool = False,
     ) -> Place:
-        """Take a message."""
+        """Take a message that keeps Slack's types and limits."""
         del thread, broadcast
+        check_content(message.text, [*message.blocks])
         self.posts.append(
             Post(message.run_id, message.last_change, False, message.is_reply, message.delivery_id)
         )
@@ -79,7 +81,8 @@ class RecordingSlack(SlackAccess):
         """It is nobody's."""
 
     def edit(self, place: Place, message: Message) -> None:
-        """Take an edit."""
+        """Take an edit that keeps Slack's types and limits."""
+        check_content(message.text, [*message.blocks])
         assert place.ts is not None, "only what was posted is edited"
         self.posts.append(Post(message.run_id, message.last_change, True, False))
 

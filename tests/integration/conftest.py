@@ -513,6 +513,18 @@ def told(store: RunStore) -> Told:
     return of
 
 
+@pytest.fixture
+def slack(slack: SlackStandIn) -> Iterator[SlackStandIn]:
+    """The stand-in for Slack, which has to take the form of whatever Runbell sends it.
+
+    What is of another form than Slack's block types, or beyond its limits, would go out as plain
+    text and hardly be noticed. Refusals that a test puts in its way are none of these.
+    """
+    yield slack
+    refused = [call for call in slack.calls if "invalid_blocks" in str(call.answer)]
+    assert refused == []
+
+
 @pytest.fixture(params=["bot", "webhook"])
 def way(request: pytest.FixtureRequest) -> str:
     """Into Slack: as a bot, or through an incoming webhook."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -371,6 +371,38 @@ def test_a_lost_answer_repeats_one_message_at_the_most(
     notifier.deliver(wake)
 
     assert told_in_order(slack, "failed", "failed")
+    assert is_settled(store)
+
+
+@bot_only
+@pytest.mark.parametrize("fault", ["drop_after", "truncated", "500 after all"])
+@pytest.mark.parametrize("at_once", [True, False], ids=["looked for at once", "looked for later"])
+def test_a_lost_answer_repeats_nothing_where_the_app_may_look(
+    saw: Saw,
+    notifier: Notifier,
+    slack: SlackStandIn,
+    store: RunStore,
+    fault: str,
+    at_once: bool,
+) -> None:
+    def fail(_: Call) -> None:
+        slack.on_posted = None
+        raise RuntimeError("Slack stumbles after it has posted")
+
+    notifier.deliver(saw("started", run_id="another"))  # so that the channel's ID is known
+    wake = saw("finished", "failure")
+    if fault == "500 after all":
+        slack.on_posted = fail
+    else:
+        slack.faults.add_described({"kind": fault})
+    if not at_once:
+        slack.faults.add(Fault("status", status=503), path="conversations.history")
+
+    with nullcontext() if at_once else pytest.raises(SlackAmbiguousError):
+        notifier.deliver(wake)
+    notifier.deliver(wake, is_repeat=True)
+
+    assert told_in_order(slack, "running", "failed")
     assert is_settled(store)
 
 

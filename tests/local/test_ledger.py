@@ -90,3 +90,11 @@ def test_what_a_day_promises_is_what_algolia_has_shown_of_it() -> None:
     assert [each for each in promises_of(day, shown) if each not in before] == [
         Promise(skipped.life.run_id, "skipped")
     ]
+
+
+def test_a_message_whose_form_slack_refuses_is_counted(told: list[Call]) -> None:
+    """It went out as plain text, which says the same and shows nothing of what it should."""
+    answer = {"ok": False, "error": "invalid_blocks"}
+    ledger = settle(PROMISED, [*told, Call(0.0, "chat.postMessage", {"blocks": [{}]}, answer)])
+    assert not ledger.is_balanced
+    assert str(ledger).endswith("1 refused for their form")
