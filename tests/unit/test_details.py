@@ -25,7 +25,7 @@ from runbell.slack.details import (
 MakeRun = Callable[..., Run]
 
 SINCE = "2026-01-31T07:27:00.000Z"
-FIRST_FAILED = "<!date^1769844420^{date_short_pretty} at {time}|2026-01-31 07:27 UTC>"
+SINCE_THEN = "<!date^1769844420^since {date_short_pretty} at {time}|since 2026-01-31 07:27 UTC>"
 
 
 @pytest.fixture
@@ -66,24 +66,21 @@ def running(make_run: MakeRun) -> Callable[..., list[str]]:
         (1, None, None),
         (1, 5, None),
         (1, 1, "First failure; Algolia switches the task off at this point"),
-        (2, None, f"Still failing, 2 in a row since {FIRST_FAILED}"),
+        (2, None, f"Still failing, 2 in a row {SINCE_THEN}"),
         (
             3,
             5,
-            f"Still failing, 3 in a row since {FIRST_FAILED};"
-            " Algolia switches this task off after 5",
+            f"Still failing, 3 in a row {SINCE_THEN}; Algolia switches this task off after 5",
         ),
         (
             5,
             5,
-            f"Still failing, 5 in a row since {FIRST_FAILED};"
-            " Algolia switches the task off at this point",
+            f"Still failing, 5 in a row {SINCE_THEN}; Algolia switches the task off at this point",
         ),
         (
             1_011,
             10,
-            f"Still failing, 1,011 in a row since {FIRST_FAILED};"
-            " Algolia switches the task off at this point",
+            f"Still failing, 1,011 in a row {SINCE_THEN}; Algolia switches the task off at this point",
         ),
     ],
 )
@@ -111,7 +108,7 @@ def test_a_row_without_a_beginning_is_counted_all_the_same(
         (
             6,
             5,
-            [f"6 failures in a row since {FIRST_FAILED}"],
+            [f"6 failures in a row {SINCE_THEN}"],
         ),
     ],
 )
@@ -212,8 +209,8 @@ def test_a_running_run_says_when_it_will_have_ended(
     running: Callable[..., list[str]],
 ) -> None:
     told = running(f"2026-01-31T{started}:00Z", received=received, typical=typical)
-    expected = [line for line in told if line.startswith("Expected to end about ")]
-    assert re.findall(r"\|2026-01-31 (.*) UTC>", "".join(expected)) == ([end] if end else [])
+    expected = [line for line in told if line.startswith("Expected to end ")]
+    assert re.findall(r"\|about 2026-01-31 (.*) UTC>", "".join(expected)) == ([end] if end else [])
     assert len(expected) == (1 if end else 0)
 
 

@@ -535,7 +535,8 @@ items = st.builds(
 )
 OURS = re.compile(
     r"<!date\^-?\d+\^(\{time_secs\}\|\d\d:\d\d:\d\d UTC"
-    r"|\{date_short_pretty\} at \{time\}\|\d{1,4}-\d\d-\d\d \d\d:\d\d UTC)>"
+    r"|(about |since |due |until )\{date_short_pretty\} at \{time\}"
+    r"\|(about |since |due |until )\d{1,4}-\d\d-\d\d \d\d:\d\d UTC)>"
     rf"|<{re.escape(DEBUGGER)}\|Connector Debugger>"
 )
 MENTIONS = re.compile(r"(<@[UW][A-Z0-9]+>|<!subteam\^S[A-Z0-9]+>|<!(here|channel)>)")

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbell.slack.mrkdwn import (
-    DAY_AND_TIME,
     code_span,
     date_token,
+    day_and_time,
     escape,
     escape_and_clip,
     mention,
@@ -104,8 +104,8 @@ def test_head_and_tail_of_a_long_text_stay() -> None:
 def test_a_moment_is_shown_in_each_readers_own_zone() -> None:
     moment = datetime(2026, 1, 31, 9, 30, 5, tzinfo=UTC)
     assert date_token(moment) == "<!date^1769851805^{time_secs}|09:30:05 UTC>"
-    day = date_token(moment, DAY_AND_TIME)
-    assert day == "<!date^1769851805^{date_short_pretty} at {time}|2026-01-31 09:30 UTC>"
+    day = day_and_time(moment, "due ")
+    assert day == "<!date^1769851805^due {date_short_pretty} at {time}|due 2026-01-31 09:30 UTC>"
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,7 @@ class TestASummary:
             "• Task `task-2`: failed, still failing since 2026-01-30 22:15 UTC",
             "• Products feed → products: failed, recovered 2026-01-31 05:30 UTC",
             "Stalled",
-            "• Products feed → products: run `t-1` stands still, 2026-01-30 23:00 UTC",
+            "• Products feed → products: run `t-1` stands still since 2026-01-30 23:00 UTC",
             "Connection `emea`",
             "Only the first 5,000 runs are counted",
         ]
@@ -368,7 +368,7 @@ class TestADigest:
             "⏭️ `░░░░░░░░░░░░` 0 skipped ▼ 2 fewer",
             "Failing now",
             "• Task `task-2`: 4 in a row since 2026-01-30 22:15 UTC",
-            "• Products feed → products: failed once, 2026-01-30 22:15 UTC; it is switched off",
+            "• Products feed → products: failed 2026-01-30 22:15 UTC; it is switched off",
             "Slower than usual",
             "• Products feed → products: took up to 1 h 6 min, usually 10 min",
             "• Products feed → products: took up to 4 min, usually 1 min",

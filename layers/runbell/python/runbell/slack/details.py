@@ -9,7 +9,7 @@ from runbell.events import ErrorGroup, WhatWentWrong
 from runbell.items import HistoryEntry, Missed, RunItem
 from runbell.rules import Kind, Standstill
 from runbell.run import Progress, ReasonCode, Run, instant
-from runbell.slack.mrkdwn import DAY_AND_TIME, code_span, date_token, one_line
+from runbell.slack.mrkdwn import code_span, day_and_time, one_line
 from runbell.slack.wording import LONGEST_NAME
 
 LONGEST_REASON = 1_000
@@ -154,7 +154,7 @@ def _expected_end(item: RunItem, run: Run, entry: HistoryEntry) -> str:
     if not timedelta(0) < left <= FARTHEST_END:
         return ""
     end = seen_at + left
-    return f"Expected to end about {date_token(end, DAY_AND_TIME)}"
+    return f"Expected to end {day_and_time(end, 'about ')}"
 
 
 def _failures(entry: HistoryEntry) -> list[str]:
@@ -170,7 +170,7 @@ def _failures(entry: HistoryEntry) -> list[str]:
     else:
         many = f"Still failing, {streak:,} in a row"
     if streak > 1 and since:
-        many += f" since {date_token(since, DAY_AND_TIME)}"
+        many += f" {day_and_time(since, 'since ')}"
     if not threshold or is_blocked:
         return [many]
     if streak >= threshold:
@@ -190,7 +190,7 @@ def _due(missed: Missed) -> str:
     due = instant(missed.expected_at)
     if due is None:
         return f"It was due at {one_line(missed.expected_at, LONGEST_NAME)}"
-    return f"It was due {date_token(due, DAY_AND_TIME)}"
+    return f"It was {day_and_time(due, 'due ')}"
 
 
 def _reason(run: Run, entry: HistoryEntry) -> list[str]:

@@ -10,9 +10,6 @@ from datetime import datetime
 
 from runbell.text import clip
 
-DAY_AND_TIME = "{date_short_pretty} at {time}"
-"""The form of a moment that may lie days away."""
-
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _USER = re.compile(r"[UW][A-Z0-9]{1,20}")
@@ -61,12 +58,24 @@ def code_span(text: str, limit: int) -> str:
     return f"`{code}`" if code else ""
 
 
-def date_token(moment: datetime, form: str = "{time_secs}") -> str:
-    """Show a moment, given in UTC, in each reader's own zone.
+def date_token(moment: datetime) -> str:
+    """Show the time of day of a moment, given in UTC, in each reader's own zone.
 
     See https://docs.slack.dev/messaging/formatting-message-text#date-formatting.
     """
-    fallback = moment.strftime("%Y-%m-%d %H:%M UTC" if "{date" in form else "%H:%M:%S UTC")
+    return f"<!date^{int(moment.timestamp())}^{{time_secs}}|{moment.strftime('%H:%M:%S UTC')}>"
+
+
+def day_and_time(moment: datetime, before: str = "") -> str:
+    """Show a moment that may lie days away, given in UTC, in each reader's own zone.
+
+    Args:
+        moment: Which.
+        before: Words that it stands behind. They belong into the token: Slack writes a day at its
+            beginning with a capital letter, as “Today”.
+    """
+    fallback = f"{before}{moment.strftime('%Y-%m-%d %H:%M UTC')}"
+    form = f"{before}{{date_short_pretty}} at {{time}}"
     return f"<!date^{int(moment.timestamp())}^{form}|{fallback}>"
 
 

@@ -14,7 +14,7 @@ from runbell.run import instant
 from runbell.slack.blocks import Block, context, header, section
 from runbell.slack.details import duration_in_words
 from runbell.slack.messages import LONGEST_TEXT, Message
-from runbell.slack.mrkdwn import DAY_AND_TIME, code_span, date_token, mention, one_line
+from runbell.slack.mrkdwn import code_span, day_and_time, mention, one_line
 
 LONGEST_NAME = 50
 """Characters of an ID or a name: a list of eleven tasks has to fit into one section."""
@@ -87,7 +87,7 @@ def _summary(report: Mapping[str, Any], name: Callable[[str], str]) -> Parts:
         for kind, (icon, words) in _HELD.items()
         if counts.get(kind)
     ]
-    hours = f"From {_when(report['begin'])} to {_when(report['end'])}"
+    hours = f"{_when(report['begin'], 'From ')} {_when(report['end'], 'to ')}"
     parts: list[list[str]] = [[hours, " · ".join(said)]]
     failed, stalled = report["failed"], report["stalled"]
     if failed:
@@ -107,18 +107,18 @@ def _became(failed: Mapping[str, Any]) -> str:
     often = "failed" if failures == 1 else f"failed {_number(failures)} times"
     if streak:
         row = f", {_number(streak)} in a row" if streak > 1 else ""
-        since = f" since {_when(failed['since'])}" if "since" in failed else ""
+        since = f" {_when(failed['since'], 'since ')}" if "since" in failed else ""
         return f"{often}, still failing{row}{since}"
     if "recovered_at" in failed:
-        return f"{often}, recovered {_when(failed['recovered_at'])}"
+        return f"{often}, {_when(failed['recovered_at'], 'recovered ')}"
     return often
 
 
 def _stood(stalled: Mapping[str, Any]) -> str:
     run = code_span(stalled["run_id"], LONGEST_NAME)
     if stalled["moved"]:
-        return f"run {run} stood still, {_when(stalled['since'])}, and went on"
-    return f"run {run} stands still, {_when(stalled['since'])}"
+        return f"run {run} stood still {_when(stalled['since'], 'from ')} on, and went on"
+    return f"run {run} stands still {_when(stalled['since'], 'since ')}"
 
 
 def _digest(report: Mapping[str, Any], name: Callable[[str], str]) -> Parts:
@@ -173,11 +173,14 @@ def _against(runs: int, before: int) -> str:
 
 def _fails(failing: Mapping[str, Any]) -> str:
     streak = int(failing["streak"])
-    row = f"{_number(streak)} in a row" if streak > 1 else "failed once"
-    since = f" since {_when(failing['since'])}" if "since" in failing and streak > 1 else ""
-    if streak == 1 and "since" in failing:
-        since = f", {_when(failing['since'])}"
-    return f"{row}{since}{'' if failing['enabled'] else '; it is switched off'}"
+    since = failing.get("since")
+    if streak > 1:
+        row = " ".join(
+            [f"{_number(streak)} in a row", *([_when(since, "since ")] if since else [])]
+        )
+    else:
+        row = _when(since, "failed ") if since else "failed once"
+    return f"{row}{'' if failing['enabled'] else '; it is switched off'}"
 
 
 def _took(slow: Mapping[str, Any]) -> str:
@@ -197,7 +200,7 @@ def _differs(changed: Mapping[str, Any]) -> str:
 
 
 def _compared(report: Mapping[str, Any]) -> list[str]:
-    up_to = f"Up to {_when(report['at'])}"
+    up_to = _when(report["at"], "Up to ")
     counts = report["counts"]
     compares = all("before" in each for each in counts) and any(each["runs"] for each in counts)
     return [up_to, *(["▲ ▼ against the 24 hours before"] if compares else []), *_read(report)]
@@ -230,9 +233,9 @@ def _more(number: Any, what: str) -> list[str]:
     return [f"… and {_number(number)} more {what}{'' if number == 1 else 's'}"] if number else []
 
 
-def _when(text: str) -> str:
+def _when(text: str, before: str) -> str:
     moment = instant(text)
-    return date_token(moment, DAY_AND_TIME) if moment else one_line(text, LONGEST_NAME)
+    return day_and_time(moment, before) if moment else before + one_line(text, LONGEST_NAME)
 
 
 def _long(seconds: Any) -> str:

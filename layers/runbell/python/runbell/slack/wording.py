@@ -6,7 +6,7 @@ from runbell.connections import DEFAULT
 from runbell.items import HistoryEntry, Note, NoteKind, RunItem
 from runbell.rules import Kind, Standstill
 from runbell.run import Outcome, Status, instant
-from runbell.slack.mrkdwn import DAY_AND_TIME, code_span, date_token, mention, one_line
+from runbell.slack.mrkdwn import code_span, date_token, day_and_time, mention, one_line
 
 LONGEST_NAME = 120
 """Characters of an ID, of a name, or of a value that is Algolia's to choose."""
@@ -88,8 +88,8 @@ def note_in_words(note: Note) -> str:
             return f"⚠️ {who} asked to run the task again, and it could not be: {text}"
         case NoteKind.MUTED:
             until = instant(note.text)
-            end = date_token(until, DAY_AND_TIME) if until else "it recovers"
-            return f"🔕 {who} muted this task until {end}"
+            end = day_and_time(until, "until ") if until else "until it recovers"
+            return f"🔕 {who} muted this task {end}"
         case NoteKind.UNMUTED:
             return f"🔔 {who} unmuted this task"
     return f"{who}: {text}"
