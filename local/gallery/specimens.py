@@ -371,6 +371,11 @@ def notes() -> list[Shown]:
     return notes_of(item)
 
 
+def failed_and_recovered() -> list[Shown]:
+    again = "0d9f6c1e-7a3b-4c58-91e4-2b6f8d05a7c3"
+    return [card(note(failed_item(), NoteKind.RECOVERED, "", again))]
+
+
 def claimed_and_muted() -> list[Shown]:
     item = note(
         note(failed_item(), NoteKind.CLAIMED, ONCALL), NoteKind.MUTED, CATALOGUE, at(17, 45)
@@ -663,6 +668,12 @@ SPECIMENS = (
         "The run's message keeps what holds: who is on it, and until when the task is muted.",
         claimed_and_muted,
         is_pictured=True,
+    ),
+    Specimen(
+        "failed-and-recovered",
+        "The message of a failure that is over",
+        "A later run of its task has succeeded: it says so, and has no buttons any more.",
+        failed_and_recovered,
     ),
     Specimen(
         "webhook",

@@ -105,8 +105,11 @@ def failed(look: Look, queue: Queue, algolia: AlgoliaStandIn) -> RunItem:
 
 @pytest.fixture
 def notes(store: RunStore) -> Callable[[], list[tuple[str, str | None, str]]]:
+    """What is said of the wish in the thread of the run."""
+
     def of() -> list[tuple[str, str | None, str]]:
-        return [(note.kind, note.by, note.text) for note in store.get("default", RUN).notes]
+        kept = store.get("default", RUN).notes
+        return [(n.kind, n.by, n.text) for n in kept if n.kind != NoteKind.RECOVERED]
 
     return of
 

@@ -161,6 +161,8 @@ def test_a_recovery_closes_the_thread_aloud_and_the_next_run_is_told_by_itself(
     (after,) = channel.ends("run-4", "success")
 
     root = slack.messages(CHANNEL)[0]
+    assert "The task has recovered: run `run-3`" in root.text
+    assert not any(block["type"] == "actions" for block in root.blocks)
     assert "recovered" in recovery.text
     assert (recovery.thread_ts, recovery.broadcast) == (root.ts, True)
     assert pings([recovery]) == [recovery]

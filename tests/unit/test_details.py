@@ -80,7 +80,8 @@ def running(make_run: MakeRun) -> Callable[..., list[str]]:
         (
             1_011,
             10,
-            f"Still failing, 1,011 in a row {SINCE_THEN}; Algolia switches the task off at this point",
+            f"Still failing, 1,011 in a row {SINCE_THEN};"
+            " Algolia switches the task off at this point",
         ),
     ],
 )

@@ -215,7 +215,15 @@ class TestWhatHoldsOfIt:
         assert contexts(message)[1:-1] == ([line] if line else [])
         assert line is None or line in message.text.splitlines()
 
-    @pytest.mark.parametrize("kind", list(NoteKind))
+    def test_a_failure_that_is_over_says_so_and_offers_nothing_to_do(
+        self, make_run: MakeRun
+    ) -> None:
+        item = self.item(make_run, (NoteKind.CLAIMED, "U1", ""), (NoteKind.RECOVERED, "", "run-9"))
+        message = messages.run_message(item)
+        assert contexts(message)[1:-1] == ["💚 The task has recovered: run `run-9`"]
+        assert not any(block["type"] == "actions" for block in message.blocks)
+
+    @pytest.mark.parametrize("kind", sorted(set(NoteKind) - {NoteKind.RECOVERED}))
     def test_each_thing_that_people_do_is_a_reply_that_says_who(
         self, kind: NoteKind, make_run: MakeRun
     ) -> None:

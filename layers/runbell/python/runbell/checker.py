@@ -11,9 +11,9 @@ from runbell.background import PATIENCE, WANTS_ERRORS, Background
 from runbell.changes import Change, compare, is_stale, keep_details, state_of
 from runbell.connections import Connection
 from runbell.deadline import Deadline
-from runbell.errors import LostRaceError, QueueUnavailableError
+from runbell.errors import LostRaceError, QueueUnavailableError, StoreUnavailableError
 from runbell.events import WhatWentWrong
-from runbell.items import HistoryEntry, RunItem
+from runbell.items import HistoryEntry, Note, NoteKind, RunItem
 from runbell.observability import logger, told
 from runbell.outbox import Outbox, Wake
 from runbell.rules import (
@@ -325,10 +325,27 @@ class Checker:
             task=None if is_task_as_it_was else (task, after),
         )
         queued = announce_in is not None and self.enqueue(saved)
+        if task.incident is not None and after.incident is None:
+            self._close(task.incident, run)
         if news is not None:
             extra = {"run_id": run.run_id, "kind": news.kind, "queued": queued}
             logger.info("a run has changed", extra=extra)
         return Check(saved, item.snapshot, change, queued=queued)
+
+    def _close(self, incident: Incident, run: Run) -> None:
+        """Have the message of the first failure say that it is well again, in passing.
+
+        The recovery itself is told by the run that brings it.
+        """
+        note = Note(NoteKind.RECOVERED, None, timestamp(self._now()), run.run_id)
+        try:
+            first = self._store.add_note(self.connection.name, incident.run_id, note)
+        except (StoreUnavailableError, LostRaceError) as error:
+            extra = {"run_id": incident.run_id, **told(error)}
+            logger.warning("a failure's message does not say that it is over", extra=extra)
+            return
+        if first is not None:
+            self.enqueue(first)
 
     def _announcement(self, look: _Look) -> Announcement | None:
         """Decide whether people are told, and where."""

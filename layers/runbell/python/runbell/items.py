@@ -74,6 +74,8 @@ class NoteKind(StrEnum):
     MUTED = "muted"
     """Somebody silenced the task: `text` is until when, or empty for until it recovers."""
     UNMUTED = "unmuted"
+    RECOVERED = "recovered"
+    """A later run of the task has succeeded: `text` is that run's ID."""
 
 
 _MUTES = frozenset({NoteKind.MUTED, NoteKind.UNMUTED})

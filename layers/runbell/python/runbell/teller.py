@@ -15,7 +15,7 @@ from runbell.errors import (
     SlackPayloadError,
     SlackUpdateError,
 )
-from runbell.items import HistoryEntry, RunItem
+from runbell.items import HistoryEntry, NoteKind, RunItem
 from runbell.observability import logger
 from runbell.run import instant, timestamp
 from runbell.slack import messages
@@ -185,8 +185,9 @@ class Teller:
 
     def _tell_notes(self) -> None:
         while (noted := self._delivery.noted) < len(self._item.notes):
-            message = messages.note_message(self._item, self._item.notes[noted], noted)
-            if self._reply(message):
+            note = self._item.notes[noted]
+            is_only_shown = note.kind == NoteKind.RECOVERED
+            if is_only_shown or self._reply(messages.note_message(self._item, note, noted)):
                 self._delivery = replace(self._delivery, noted=noted + 1)
 
     def _reply(self, message: Message, *, broadcast: bool = False) -> bool:

@@ -121,7 +121,8 @@ def run_message(item: RunItem, *, is_news: bool = False) -> Message:
     text, blocks = _told(item, entry, _mentions(entry) if is_news else "")
     below = [*filter(None, [story, _standing(item.notes)]), _footer(item)]
     blocks += map(context, below[:-1])
-    blocks += [*buttons(item, entry.kind), context(below[-1])]
+    is_over = any(note.kind == NoteKind.RECOVERED for note in item.notes)
+    blocks += [*([] if is_over else buttons(item, entry.kind)), context(below[-1])]
     return Message(_with(text, *below), tuple(blocks), item.run_id, entry.number)
 
 
@@ -238,6 +239,8 @@ def _standing(notes: Sequence[Note]) -> str:
             standing[f"claimed {note.by}"] = note
         elif note.kind in {NoteKind.MUTED, NoteKind.UNMUTED}:
             standing["muted"] = note
+        elif note.kind == NoteKind.RECOVERED:
+            standing = {"recovered": note}  # nothing of what was to be done is to be done any more
     shown = [note for note in standing.values() if note.kind != NoteKind.UNMUTED]
     return " · ".join(note_in_words(note) for note in shown[-MENTIONED_AT_MOST:])
 

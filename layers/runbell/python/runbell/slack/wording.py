@@ -90,6 +90,8 @@ def note_in_words(note: Note) -> str:
             until = instant(note.text)
             end = day_and_time(until, "until ") if until else "until it recovers"
             return f"🔕 {who} muted this task {end}"
+        case NoteKind.RECOVERED:
+            return f"💚 The task has recovered: run {code_span(note.text, LONGEST_NAME)}"
         case NoteKind.UNMUTED:
             return f"🔔 {who} unmuted this task"
     return f"{who}: {text}"
