@@ -260,8 +260,11 @@ def _again(streak: int, **fields: Any) -> RunItem:
 
 
 def failed_again_hushed() -> list[Shown]:
-    item = _again(3, hushed=True)
-    return [card(item, in_thread=True), reply(item, also_in_channel=False)]
+    return [card(_again(3, hushed=True), in_thread=True)]
+
+
+def failed_again_elsewhere() -> list[Shown]:
+    return [reply(_again(3, hushed=True), also_in_channel=False)]
 
 
 def failed_again_aloud() -> list[Shown]:
@@ -580,6 +583,12 @@ SPECIMENS = (
         "The third failure in a row: told in the thread of the first one, for nobody's notice.",
         failed_again_hushed,
         is_pictured=True,
+    ),
+    Specimen(
+        "failed-again-elsewhere",
+        "The same of a run that the channel knows",
+        "It was announced before its task began to fail, so its own message is not in the thread.",
+        failed_again_elsewhere,
     ),
     Specimen(
         "failed-again-aloud",
