@@ -162,8 +162,8 @@ def test_killed_at_any_edge_nothing_is_lost_and_at_most_one_message_comes_twice(
     assert [*counts] == [  # in this order, each
         "run-1 run",
         "run-1 reply 2",
-        "run-1 reply 2 text 1 from 0",
-        "run-1 reply 2 text 1 from 2",
+        "run-1 reply 2 error 1 from 0",
+        "run-1 reply 2 error 1 from 2",
         *(each for each in counts if "note" in each),
     ]
     assert len([each for each in counts if "note" in each]) == 2

@@ -144,7 +144,7 @@ class TestRunning:
         assert notes() == [(NoteKind.AGAIN, ANNA, new_id)]
         new = store.get("default", new_id)
         assert (new.thread_of, new.channel) == (RUN, CHANNEL)
-        assert new.watch == Watch(channel=CHANNEL, notify_on=frozenset(NOTIFIABLE))
+        assert new.watch == Watch(channel=CHANNEL, notify_on=frozenset(NOTIFIABLE), insists=True)
         assert [entry.announced for entry in new.history] == [True]
         assert [wake.run_id for wake in queue.wakes()] == [RUN, new_id]
         assert not is_due(store)
@@ -169,7 +169,7 @@ class TestRunning:
         new = store.get("default", started(algolia)[0])
         assert new.thread_of == RUN
         assert new.watch == Watch(
-            channel=CHANNEL, notify_on=frozenset(NOTIFIABLE), mentions=("here",)
+            channel=CHANNEL, notify_on=frozenset(NOTIFIABLE), mentions=("here",), insists=True
         )
 
     def test_many_ticks_at_once_start_one_run(

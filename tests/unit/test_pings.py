@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbell.rules import PING_AGAIN, Incident, Kind, is_ping
+from runbell.incidents import PING_AGAIN, Incident, is_ping
+from runbell.rules import Kind
 from runbell.run import timestamp
 
 BEGIN = datetime(2026, 3, 2, 9, tzinfo=UTC)

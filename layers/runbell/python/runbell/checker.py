@@ -13,27 +13,24 @@ from runbell.connections import Connection
 from runbell.deadline import Deadline
 from runbell.errors import LostRaceError, QueueUnavailableError, StoreUnavailableError
 from runbell.events import WhatWentWrong
+from runbell.incidents import Incident, thread_for, with_failure
 from runbell.items import HistoryEntry, Note, NoteKind, RunItem
 from runbell.observability import logger, told
 from runbell.outbox import Outbox, Wake
 from runbell.rules import (
-    ENDS_A_MUTE,
-    FAILURES,
     Announcement,
-    Incident,
     Kind,
     Routing,
     Standstill,
     announce,
     has_resumed,
-    is_ping,
     kind_in_story,
     may_take,
     standstill_of,
 )
 from runbell.run import Run, Status, instant, timestamp
 from runbell.store import RunStore
-from runbell.tasks import USUAL_THRESHOLD, Story, TaskInfo, TaskItem
+from runbell.tasks import USUAL_THRESHOLD, Story, TaskInfo, TaskItem, after_end
 
 LOST_RACES = 25
 """Races lost in a row before a check gives up. Whoever wins one has saved the same news, so a
@@ -287,7 +284,7 @@ class Checker:
         entry: HistoryEntry | None = None
         announcement: Announcement | None = None
         names = task.info.names if task.info else None
-        after = _after(task, look.story, news)
+        after = after_end(task, look.story, news.kind if news else None)
         if news is not None:
             change = Change(
                 before=state_of(item.snapshot) if item.snapshot else None, after=state_of(run)
@@ -306,10 +303,20 @@ class Checker:
                 begin, end = announcement.held
                 # Before the run is saved: a summary with nothing to tell is none, and does no harm.
                 self._store.expect_summary(self.connection.name, announcement.channel, begin, end)
-            elif entry.kind in FAILURES and look.story.streak.failures:
+            elif entry.kind == Kind.BLOCKED or (
+                entry.kind == Kind.FAILED and look.story.streak.failures
+            ):
                 entry, after = self._with_incident(look, entry, after, announcement)
         announce_in = announcement.channel if announcement and not announcement.held else None
-        thread_of = _thread_of(item, announce_in, after.incident or task.incident)
+        thread_of = thread_for(
+            after.incident or task.incident,
+            run_id=run.run_id,
+            thread_of=item.thread_of,
+            channel=announce_in,
+        )
+        if task.incident is not None and after.incident is None:
+            # Before the run is saved: a crash in between is made up for by the next look.
+            self._close(task.incident, run)
         if announce_in is None and (item.pending_since or item.deliveries):
             announce_in = item.channel  # nothing new to tell, but a message to keep true
         known_by_then = replace(item, history=(*item.history, entry)) if entry else item
@@ -325,8 +332,6 @@ class Checker:
             task=None if is_task_as_it_was else (task, after),
         )
         queued = announce_in is not None and self.enqueue(saved)
-        if task.incident is not None and after.incident is None:
-            self._close(task.incident, run)
         if news is not None:
             extra = {"run_id": run.run_id, "kind": news.kind, "queued": queued}
             logger.info("a run has changed", extra=extra)
@@ -362,24 +367,24 @@ class Checker:
             self.routing_of(task, item),
             self._now(),
             owed=bool(told_of) and told_of[-1].kind == Kind.STALLED,
-            in_incident=task.incident is not None,
+            in_incident=task.incident is not None
+            and task.incident.channel == self.routing_of(task, item).channel,
         )
 
     def _with_incident(
         self, look: _Look, entry: HistoryEntry, after: TaskItem, announcement: Announcement
     ) -> tuple[HistoryEntry, TaskItem]:
         """Tell a failure as one of its task's failures in a row: aloud, or in their thread."""
-        now, failures, kind = self._now(), look.story.streak.failures, look.news_kind
-        incident = look.task.incident
-        if incident is not None and incident.channel != announcement.channel:
-            incident = None  # the new channel has heard of none
-        threshold = after.info.threshold if after.info else USUAL_THRESHOLD
-        if not is_ping(kind, incident, failures, threshold, now):
-            return replace(entry, hushed=True), after
-        is_blocked = kind is Kind.BLOCKED or bool(incident and incident.is_blocked)
-        run_id = incident.run_id if incident else look.item.thread_of or look.item.run_id
-        pinged = Incident(run_id, announcement.channel, failures, timestamp(now), is_blocked)
-        return entry, replace(after, incident=pinged)
+        incident, is_aloud = with_failure(
+            look.task.incident,
+            look.news_kind,
+            run_id=look.item.run_id,
+            channel=announcement.channel,
+            failures=look.story.streak.failures,
+            threshold=after.info.threshold if after.info else USUAL_THRESHOLD,
+            now=self._now(),
+        )
+        return replace(entry, hushed=not is_aloud), replace(after, incident=incident)
 
     def _watched_since(self, task: TaskItem) -> datetime | None:
         """Since when somebody cares for the runs of a task, be it one task or all."""
@@ -409,6 +414,7 @@ class Checker:
             since=streak.since if has_streak else None,
             standstill=news.standstill,
             typical=round(typical.total_seconds()) if typical else None,
+            hushed=announcement is not None and announcement.hushed,
             held_until=timestamp(held[1]) if held else None,
             held_in=announcement.channel if announcement and held else None,
         )
@@ -432,26 +438,6 @@ class Checker:
             if started and at_most and not _stalls(item):
                 moments.append(started + at_most)
         return min(moments)
-
-
-def _after(task: TaskItem, story: Story, news: _News | None) -> TaskItem:
-    """A task's item with a run's end in its story: a success ends what was told of failures."""
-    after = replace(task, story=story)
-    if story == task.story:
-        return after
-    has_succeeded = news is not None and news.kind in ENDS_A_MUTE
-    if not story.streak.failures:
-        after = replace(after, incident=None)
-    if has_succeeded and task.mute and task.mute.until is None:
-        after = replace(after, mute=None)
-    return after
-
-
-def _thread_of(item: RunItem, channel: str | None, incident: Incident | None) -> str | None:
-    """The run in whose thread a run is told: that of the failures in a row that it belongs to."""
-    if incident is None or incident.channel != channel or incident.run_id == item.run_id:
-        return item.thread_of
-    return incident.run_id
 
 
 def _stalls(item: RunItem) -> list[str]:

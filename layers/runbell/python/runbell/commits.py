@@ -21,7 +21,7 @@ HISTORY_KEPT = 100
 """Changes of a run that are kept: an item holds 400 KB in all, and a state that Algolia moves to
 and fro for ever must not fill it."""
 
-ERRORS_KEPT = 3
+ERRORS_KEPT = 2
 """Changes of a run, the latest ones, of which it is kept what went wrong, for the same reason: see
 `events.LONGEST_IN_ALL`."""
 
@@ -108,14 +108,18 @@ def write_of_task(before: TaskItem, after: TaskItem, *, expiry: int) -> Write:
         put["incident"] = asdict(after.incident)
     elif before.incident is not None:
         remove.append("incident")
+    as_silenced = None
     if after.mute is None and before.mute is not None:
         remove.append("mute")
+        as_silenced = Attr("mute").eq(known(asdict(before.mute)))  # no other was asked for since
     if before.watch is None:
         put[EXPIRY] = expiry
     else:
         remove.append(EXPIRY)  # what is watched does not expire
     key = task_key(after.connection, after.task_id)
-    return Write(key, put, remove=tuple(remove), condition=no_end_since & as_watched)
+    condition = no_end_since & as_watched
+    condition = condition & as_silenced if as_silenced is not None else condition
+    return Write(key, put, remove=tuple(remove), condition=condition)
 
 
 def history_with(item: RunItem, entry: HistoryEntry | None) -> tuple[HistoryEntry, ...]:

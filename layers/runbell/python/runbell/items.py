@@ -9,8 +9,9 @@ from typing import Any
 
 from runbell.changes import State
 from runbell.events import ErrorGroup, WhatWentWrong
+from runbell.incidents import Incident
 from runbell.quiet import QuietHours
-from runbell.rules import Incident, Mute, Watch
+from runbell.rules import Mute, Watch
 from runbell.run import Progress, Run
 from runbell.tasks import Names, TaskInfo, TaskItem, parse_story
 
@@ -96,6 +97,11 @@ class Note:
     by: str | None
     at: str
     text: str = ""
+
+    @property
+    def is_pressed(self) -> bool:
+        """Whether somebody can have it said as often as they press a button."""
+        return self.kind in {NoteKind.CLAIMED, NoteKind.MUTED, NoteKind.UNMUTED}
 
     def is_among(self, notes: Sequence[Note]) -> bool:
         """Whether the same was said before, and holds; a mute holds until it is taken back."""
@@ -228,6 +234,8 @@ def watch_attributes(watch: Watch) -> dict[str, Any]:
         attributes["notify_on"] = sorted(watch.notify_on)
     if watch.mentions is not None:
         attributes["mentions"] = list(watch.mentions)
+    if not watch.insists:
+        del attributes["insists"]
     if watch.quiet_hours is not None:
         hours = watch.quiet_hours
         attributes["quiet_hours"] = {
@@ -391,6 +399,7 @@ def parse_watch(attributes: Mapping[str, Any]) -> Watch:
         mentions=None if mentions is None else tuple(mentions),
         muted_until=attributes.get("muted_until"),
         stalled_after=None if stalled_after is None else int(stalled_after),
+        insists=attributes.get("insists", False),
         quiet_hours=_quiet_hours(attributes["quiet_hours"])
         if "quiet_hours" in attributes
         else None,

@@ -154,6 +154,7 @@ class Notifier:
             self._store.record_delivery(item, delivery, settled=True)
 
         try:
+            self._slack.renewed()  # who has just put a secret asks whether that one works
             self._with_messenger(item, try_it)
         except SlackError as error:
             refused = Delivery(error=error.code, detail=error.detail)

@@ -182,4 +182,5 @@ class Rerunner:
 
 def _watch(item: RunItem) -> Watch:
     """What is asked for about the new run: all of it, since somebody wants to know, as the old."""
-    return replace(item.watch or Watch(), channel=item.channel, notify_on=frozenset(NOTIFIABLE))
+    watch = item.watch or Watch()
+    return replace(watch, channel=item.channel, notify_on=frozenset(NOTIFIABLE), insists=True)

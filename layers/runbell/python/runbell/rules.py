@@ -17,9 +17,6 @@ OVERTIME = 3
 LEAST_OVERTIME = timedelta(minutes=5)
 """What a run may take in any case: three times a few seconds is no standstill."""
 
-PING_AGAIN = timedelta(days=1)
-"""After which a task that goes on failing is told aloud again."""
-
 LEAST_KNOWN = 3
 """Runs of a task that must have succeeded before one of them can be called typical."""
 
@@ -63,7 +60,7 @@ FAILURES = frozenset({Kind.FAILED, Kind.BLOCKED})
 """What an incident is made of."""
 
 ENDS_A_MUTE = frozenset({Kind.SUCCEEDED, Kind.RECOVERED})
-"""What is told of a task that is muted until it recovers."""
+"""What a task that is muted until it recovers is waiting for."""
 
 
 class Standstill(StrEnum):
@@ -88,6 +85,7 @@ class Watch:
         stalled_after: Minutes without news after which a started run counts as stalled; 0 for
             never.
         quiet_hours: When announcements are held back.
+        insists: Whether it is told whatever is muted or held back: somebody has just asked for it.
     """
 
     channel: str | None = None
@@ -96,6 +94,7 @@ class Watch:
     muted_until: str | None = None
     stalled_after: int | None = None
     quiet_hours: QuietHours | None = None
+    insists: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,25 +118,6 @@ class Mute:
 
 
 @dataclass(frozen=True)
-class Incident:
-    """Failures of a task that people were told of, up to its next success.
-
-    Args:
-        run_id: The run in whose thread they are told.
-        channel: Where that is.
-        pinged: How many failures in a row there were when people were pinged last.
-        pinged_at: When that was (RFC 3339, UTC).
-        is_blocked: Whether they were pinged because Algolia has switched the task off.
-    """
-
-    run_id: str
-    channel: str
-    pinged: int
-    pinged_at: str
-    is_blocked: bool = False
-
-
-@dataclass(frozen=True)
 class Routing:
     """Where announcements go and which kinds of change are worth one."""
 
@@ -148,6 +128,7 @@ class Routing:
     stalled_after: timedelta | None = None
     quiet_hours: QuietHours | None = None
     mute: Mute | None = None
+    insists: bool = False
 
     def with_watch(self, watch: Watch | None) -> Routing:
         """The same, with the wishes of a watch put first."""
@@ -167,7 +148,7 @@ class Routing:
             routing = replace(routing, stalled_after=patience)
         if watch.quiet_hours is not None:
             routing = replace(routing, quiet_hours=watch.quiet_hours)
-        return routing
+        return replace(routing, insists=routing.insists or watch.insists)
 
 
 @dataclass(frozen=True)
@@ -179,12 +160,14 @@ class Announcement:
         channel: Where.
         mentions: Whom to mention.
         held: The quiet hours (begin and end, UTC) that hold it back; it is told in their summary.
+        hushed: Whether it is told in its thread only, for nobody's notice.
     """
 
     kind: Kind
     channel: str
     mentions: tuple[str, ...] = ()
     held: tuple[datetime, datetime] | None = None
+    hushed: bool = False
 
 
 def announce(
@@ -205,51 +188,40 @@ def announce(
             it.
         in_incident: Whether people were told of failures of its task that it comes after.
     """
-    if _is_muted(kind, routing, now):
-        return None
     words = ASKED_BY.get(kind, (kind,))
     asked = any(word in routing.notify_on for word in words)
     if not asked and not owed and kind is not Kind.OTHER:
         return None
-    held = routing.quiet_hours.around(now) if routing.quiet_hours else None
-    breaks = routing.quiet_hours.break_through if routing.quiet_hours else frozenset()
-    if any(word in breaks for word in words):
-        held = None
-    if kind is Kind.RECOVERED and in_incident and Kind.FAILED in breaks:
-        held = None  # who was woken by a failure hears that it is well again
-    return Announcement(kind, routing.channel, routing.mentions, held)
-
-
-def _is_muted(kind: Kind, routing: Routing, now: datetime) -> bool:
-    until, mute = instant(routing.muted_until), routing.mute
+    said = Announcement(kind, routing.channel, routing.mentions)
+    if routing.insists:
+        return said
+    until = instant(routing.muted_until)
     if until is not None and now < until:
-        return True
-    if mute is None or mute.is_over(now):
-        return False
-    return mute.until is not None or kind not in ENDS_A_MUTE
+        return None
+    # The thread that told of the failures tells that they are over, silently if it must.
+    ends_a_thread = kind is Kind.RECOVERED and in_incident
+    if routing.mute is not None and not _is_let_through(kind, routing.mute, now):
+        return replace(said, hushed=True) if ends_a_thread else None
+    hours = routing.quiet_hours
+    held = hours.around(now) if hours else None
+    if hours is None or held is None:
+        return said
+    breaks = hours.break_through
+    # Who was woken by the beginning of something hears of its end.
+    ends_what_woke = (ends_a_thread and Kind.FAILED in breaks) or (owed and Kind.STALLED in breaks)
+    if ends_what_woke or any(word in breaks for word in words):
+        return said
+    return replace(said, hushed=True) if ends_a_thread else replace(said, held=held)
 
 
-def is_ping(
-    kind: Kind, incident: Incident | None, failures: int, threshold: int, now: datetime
-) -> bool:
-    """Decide whether a failure is told aloud: to the whole channel, with mentions.
+def _is_let_through(kind: Kind, mute: Mute, now: datetime) -> bool:
+    """Whether a mute leaves something to be told.
 
-    While a task goes on failing, people hear of the first failure, the second, the one at which
-    Algolia switches the task off, and then once a day; the others are told in the thread.
-
-    Args:
-        kind: FAILED or BLOCKED.
-        incident: The failures before it that people were told of.
-        failures: How many there are in a row by now.
-        threshold: After how many Algolia switches the task off.
-        now: The time of day.
+    One until the task recovers must not hide that Algolia has switched it off: then it never will.
     """
-    if incident is None or (kind is Kind.BLOCKED and not incident.is_blocked):
-        return True
-    if any(incident.pinged < rung <= failures for rung in (1, 2, threshold)):
-        return True
-    pinged_at = instant(incident.pinged_at)
-    return pinged_at is None or now - pinged_at >= PING_AGAIN
+    return mute.is_over(now) or (
+        mute.until is None and (kind in ENDS_A_MUTE or kind is Kind.BLOCKED)
+    )
 
 
 def kind_of(state: State) -> Kind:

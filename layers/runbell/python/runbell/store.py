@@ -372,7 +372,8 @@ class RunStore:
 
         for _ in range(LOST_RACES):
             item = self.get(connection, run_id)
-            if not item.channel or note.is_among(item.notes) or len(item.notes) >= NOTES_KEPT:
+            is_too_much = note.is_pressed and len(item.notes) >= NOTES_KEPT
+            if not item.channel or note.is_among(item.notes) or is_too_much:
                 return None
             now, notes = timestamp(self._now()), (*item.notes, note)
             put: dict[str, Any] = {
@@ -391,6 +392,22 @@ class RunStore:
             if saved:
                 return parse_item(saved)
         raise LostRaceError(f"run {run_id} was saved by others {LOST_RACES} times in a row")
+
+    def thread_in(self, connection: str, thread_of: str, channel: str) -> str | None:
+        """The message in whose thread a run and those that follow it are told in a channel.
+
+        It is the run's own, unless that was not told there, or is gone and another stands for it.
+        """
+        found = self._table.get(f"thread#{connection}#{thread_of} {channel}")
+        if found:
+            return str(found["ts"])
+        delivery = self.get(connection, thread_of).deliveries.get(channel)
+        return delivery.ts if delivery else None
+
+    def put_thread(self, connection: str, thread_of: str, channel: str, ts: str) -> None:
+        """Say which message stands for a run's own as the beginning of its thread."""
+        put = {"ts": ts, EXPIRY: self._expiry(self._retention)}
+        self._table.update(f"thread#{connection}#{thread_of} {channel}", put=put)
 
     def expect_summary(self, connection: str, channel: str, begin: datetime, end: datetime) -> None:
         """Have a channel told, once its quiet hours are over, what they have held back."""

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from runbell.rules import LEAST_KNOWN, Incident, Mute, Watch
+from runbell.incidents import Incident
+from runbell.rules import ENDS_A_MUTE, LEAST_KNOWN, Kind, Mute, Watch
 from runbell.run import Outcome, Run, instant, timestamp
 
 ENDS_KEPT = 24
@@ -222,6 +223,22 @@ class TaskItem:
     look_through: bool = False
     """Whether its runs are still to be listed, because its watch is new or has changed."""
     due_at: str | None = None
+
+
+def after_end(task: TaskItem, story: Story, kind: Kind | None) -> TaskItem:
+    """A task's item with a run's end in its story; a success ends what was told of failures.
+
+    Args:
+        task: The item before it.
+        story: The story with it.
+        kind: What is told of the end; None if nothing of it is new.
+    """
+    after = replace(task, story=story)
+    if story == task.story or story.streak.failures:
+        return after
+    waits = task.mute is not None and task.mute.until is None
+    mute = None if waits and kind in ENDS_A_MUTE else task.mute
+    return replace(after, incident=None, mute=mute)
 
 
 def expiry_of(task: TaskItem, now: datetime, retention: timedelta) -> int:

@@ -30,6 +30,9 @@ ONE_MESSAGE = 9.0
 BETWEEN_EDITS = timedelta(seconds=30)
 """How long a message stays as it is while nothing but the progress of its run is new."""
 
+NOT_EDITABLE = frozenset({"cant_update_message", "edit_window_closed"})
+"""Slack's words for a message that is there, and stays as it is."""
+
 BEFORE = timedelta(minutes=5)
 """How much Slack's clock may be behind ours."""
 
@@ -63,8 +66,9 @@ class Teller:
         self._delivery = item.delivery
         self._is_written_down = True
         self._look_first = False
-        self._has_begun_anew = False
-        self._threads_of_others: dict[str, str | None] = {}
+        is_others = item.thread_of not in {None, item.run_id}
+        self._thread_of = item.thread_of if is_others else None
+        self._thread: list[str | None] = []
 
     def tell(self, *, look_first: bool = False) -> None:
         """Tell what the channel has not been told, and show what is new.
@@ -113,7 +117,7 @@ class Teller:
             return
         try:
             self._show()
-        except SlackLaterError as error:
+        except (SlackLaterError, SlackAmbiguousError) as error:
             seconds = max(BETWEEN_EDITS.total_seconds(), error.retry_after or 0)
             self._store.postpone(self._item, timedelta(seconds=seconds))
         else:
@@ -122,23 +126,36 @@ class Teller:
     def _show(self) -> None:
         """Edit the run's message, or post it where there is none that can be edited."""
         old = self._delivery.ts
-        if old is None:
-            self._post_own()
+        if old is None or self._has_left_its_thread():
+            self._post_own(instead_of=old or "")
             return
-        message = own_message(self._item)
-        place = Place(self._delivery.channel_id, old)
         try:
-            try:
-                self._slack.edit(place, message)
-            except SlackPayloadError as error:
-                _log_plain(message, error)
-                self._slack.edit(place, messages.plain(message))
+            self._edit(old)
         except SlackUpdateError as error:
             extra = {"run_id": self._item.run_id, "cause": error.code}
+            if error.code in NOT_EDITABLE and not self._has_news():
+                logger.info("a message can't be edited, and nothing is new to tell", extra=extra)
+                return
             logger.info("a message is gone, so it is posted anew", extra=extra)
             self._post_own(instead_of=old)
-        else:
-            self._delivery = replace(self._delivery, shown_at=timestamp(self._now()))
+
+    def _edit(self, ts: str) -> None:
+        message = own_message(self._item)
+        place = Place(self._delivery.channel_id, ts)
+        try:
+            self._slack.edit(place, message)
+        except SlackPayloadError as error:
+            _log_plain(message, error)
+            self._slack.edit(place, messages.plain(message))
+        self._delivery = replace(self._delivery, shown_at=timestamp(self._now()))
+
+    def _has_news(self) -> bool:
+        return bool(self._untold()) or len(self._item.notes) > self._delivery.noted
+
+    def _has_left_its_thread(self) -> bool:
+        """Whether the run began in another's thread and is now told by itself."""
+        is_told_by_itself = self._item.thread_of == self._item.run_id
+        return is_told_by_itself and self._delivery.thread is not None
 
     def _post_own(self, *, instead_of: str = "") -> None:
         """Post the run's message, which tells its whole story."""
@@ -147,9 +164,11 @@ class Teller:
         is_news = latest in self._untold()
         is_aloud = is_news and messages.must_be_seen(item, latest) and not latest.hushed
         message = replace(own_message(item, is_news=is_news), part=instead_of)
-        place = self._post_in_thread(message, self._thread_of_another(), is_aloud)
+        thread = self._thread_of_another()
+        place = self._post_in_thread(message, thread, is_aloud)
         told = item.last_change if place.last_change is None else place.last_change
         tells_latest = is_news and told == item.last_change
+        now_in = self._thread_of_another()
         self._delivery = replace(
             self._delivery,
             channel_id=place.channel_id,
@@ -157,98 +176,87 @@ class Teller:
             # Of the latest change there may be more to tell than one message holds.
             told=told - 1 if tells_latest else told,
             parts=1 if tells_latest else 0,
-            thread=self._thread_of_another(),
+            thread=None if now_in == place.ts else now_in,
             shown_at=timestamp(self._now()),
         )
         self._is_written_down = False
+        if place.last_change is not None and place.ts:
+            self._edit(place.ts)  # it was found, as it was posted a while ago
 
     # ---- Its thread -----------------------------------------------------------------------------
 
     def _tell_change(self, entry: HistoryEntry) -> None:
         """Reply with what an edit is too quiet for, and with what a message had to shorten."""
-        if messages.must_be_seen(self._item, entry):
+        texts = messages.whole_texts(self._item, entry)
+        if self._delivery.parts == 0 and self._wants_a_reply(entry):
             reply = messages.change_message(self._item, entry, is_reply=True)
-            replies = [reply, *messages.whole_texts(self._item, entry)]
-            first = max(self._delivery.parts, int(entry.hushed and self._is_read_in_thread()))
-            for number in range(first, len(replies)):
-                if not self._reply(replies[number], broadcast=number == 0 and not entry.hushed):
-                    return  # the run's message had to be posted anew, and tells more by itself
-                self._delivery = replace(self._delivery, parts=number + 1)
+            self._reply(reply, broadcast=not entry.hushed)
+            self._delivery = replace(self._delivery, parts=1)
+        for number in range(max(self._delivery.parts, 1), len(texts) + 1):
+            self._reply(texts[number - 1])
+            self._delivery = replace(self._delivery, parts=number + 1)
         self._delivery = replace(self._delivery, told=entry.number, parts=0)
 
-    def _is_read_in_thread(self) -> bool:
-        """Whether who reads the thread reads the run's own message in it, so that a reply which
-        pings nobody would only repeat it.
+    def _wants_a_reply(self, entry: HistoryEntry) -> bool:
+        """Whether a change is told in a reply, beside the run's own message.
+
+        One that pings nobody is not where who reads the thread reads that message in it.
         """
+        if not messages.must_be_seen(self._item, entry):
+            return False
         thread = self._thread_of_another()
-        return thread is not None and self._delivery.thread == thread
+        is_read = thread is not None and thread in {self._delivery.thread, self._delivery.ts}
+        return not (entry.hushed and is_read)
 
     def _tell_notes(self) -> None:
-        while (noted := self._delivery.noted) < len(self._item.notes):
+        for noted in range(self._delivery.noted, len(self._item.notes)):
             note = self._item.notes[noted]
-            is_only_shown = note.kind == NoteKind.RECOVERED
-            if is_only_shown or self._reply(messages.note_message(self._item, note, noted)):
-                self._delivery = replace(self._delivery, noted=noted + 1)
+            if note.kind != NoteKind.RECOVERED:  # which is shown, and told by another run
+                self._reply(messages.note_message(self._item, note, noted))
+            self._delivery = replace(self._delivery, noted=noted + 1)
 
-    def _reply(self, message: Message, *, broadcast: bool = False) -> bool:
-        """Reply in the run's thread.
-
-        Returns:
-            False if the thread is gone and the run's own message was posted anew instead, so that
-            there may be less to tell.
-        """
-        thread = self._thread_of_another()
-        if thread is not None:
-            self._post_in_thread(message, thread, broadcast)
-        else:
-            try:
-                self._post(message, thread=self._delivery.ts, broadcast=broadcast)
-            except SlackUpdateError as error:
-                self._begin_anew(error)
-                self._post_own(instead_of=self._delivery.ts or "")
-                return False
+    def _reply(self, message: Message, *, broadcast: bool = False) -> None:
+        thread = self._thread_of_another() or self._delivery.ts
+        self._post_in_thread(message, thread, broadcast)
         self._is_written_down = False
-        return True
 
     def _post_in_thread(self, message: Message, thread: str | None, broadcast: bool) -> Place:
-        """Post a message in the thread of another run, which is begun anew where it is gone."""
+        """Post a message in a thread; where that is gone, the message is the beginning of another.
+
+        Slack posts a reply to a message that is gone into the channel, and may refuse it too.
+        """
         try:
-            return self._post(message, thread=thread, broadcast=broadcast)
-        except SlackUpdateError as error:
+            place = self._post(message, thread=thread, broadcast=broadcast)
+        except SlackUpdateError:
             if thread is None:
                 raise
-            self._begin_anew(error)
-            thread = self._post_other_anew(thread)
-            return self._post(message, thread=thread, broadcast=broadcast)
+            place = self._post(message)
+        else:
+            if thread is not None and not place.left_thread:
+                return place
+        if place.ts is not None:
+            self._begin_thread(place)
+        return place
 
-    def _begin_anew(self, error: SlackUpdateError) -> None:
-        """Begin a thread anew once, and not again where Slack takes the new one for gone too."""
-        if self._has_begun_anew:
-            raise error
-        self._has_begun_anew = True
+    def _begin_thread(self, place: Place) -> None:
+        """Have what follows told in the thread of a message."""
+        if self._thread_of is not None:
+            self._store.put_thread(
+                self._item.connection, self._thread_of, self._channel, place.ts or ""
+            )
+            self._thread = [place.ts]
+        elif self._delivery.ts is not None:
+            self._delivery = replace(self._delivery, channel_id=place.channel_id, ts=place.ts)
 
     def _thread_of_another(self) -> str | None:
-        """The message of the run in whose thread this one is told; None for its own."""
-        other = self._item.thread_of
-        if other is None:
+        """The message in whose thread this run is told; None where it is its own."""
+        if self._thread_of is None:
             return None
-        if other not in self._threads_of_others:
-            found = self._store.get(self._item.connection, other)
-            delivery = found.deliveries.get(self._channel)
-            self._threads_of_others[other] = delivery.ts if delivery else None
-        return self._threads_of_others[other]
-
-    def _post_other_anew(self, gone: str) -> str | None:
-        """Post the message anew of the run in whose thread this one is told: the thread is gone."""
-        other = self._store.get(self._item.connection, self._item.thread_of or "")
-        message = replace(own_message(other), part=gone)
-        place = self._post(message)
-        delivery = other.deliveries[self._channel]
-        moved = replace(delivery, channel_id=place.channel_id, ts=place.ts)
-        here = replace(other, channel=self._channel)
-        self._store.record_delivery(here, moved, settled=False)
-        self._threads_of_others[other.run_id] = place.ts
-        return place.ts
+        if not self._thread:
+            item = self._item
+            found = self._store.thread_in(item.connection, self._thread_of, self._channel)
+            self._thread.append(found)
+        return self._thread[0]
 
     # ---- A webhook ------------------------------------------------------------------------------
 

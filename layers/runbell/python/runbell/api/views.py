@@ -9,9 +9,10 @@ from runbell.api.wishes import wishes_view
 from runbell.changes import Change, State
 from runbell.checker import Check
 from runbell.events import WhatWentWrong
+from runbell.incidents import Incident
 from runbell.items import HistoryEntry, RunItem
 from runbell.listings import RunPage, WatchPage
-from runbell.rules import Incident, Mute
+from runbell.rules import Mute
 from runbell.run import Run
 from runbell.tasks import End, Names, TaskItem
 from runbell.trial import TestResult

@@ -65,6 +65,10 @@ def details(item: RunItem, entry: HistoryEntry) -> list[str]:
         lines += _failures(entry)
     if entry.kind == Kind.RECOVERED and entry.streak > 0:
         lines.append(_recovery(item.snapshot, entry))
+    if entry.kind == Kind.BLOCKED:
+        lines.append("It runs again once somebody has switched it on, in Algolia")
+    if run and entry.kind == Kind.STALLED and (started := instant(run.started_at)):
+        lines.append(f"Running {day_and_time(started, 'since ')}")
     if entry.standstill == Standstill.OVERTIME and entry.typical is not None:
         usual = duration_in_words(timedelta(seconds=entry.typical))
         lines.append(f"Usually a run of this task takes {usual}")
@@ -85,20 +89,21 @@ def errors(entry: HistoryEntry) -> list[str]:
     return lines
 
 
-def shortened(item: RunItem, entry: HistoryEntry) -> list[tuple[str, str]]:
-    """What a change's message shows by head and tail only: what it is, and the whole of it."""
-    texts: list[tuple[str, str]] = []
-    if entry.number == item.last_change and item.snapshot and _is_reason_shown(item.snapshot):
-        reason = item.snapshot.reason or ""
-        if _is_cut(reason, LONGEST_REASON):
-            texts.append(("The reason", reason))
-    if entry.errors is None:
-        return texts
-    groups, limit = _shown_of(entry.errors)
-    for number, group in enumerate(groups, start=1):
-        if _is_cut(group.text, limit):
-            which = f"Error {number} of {len(groups)}" if len(groups) > 1 else "The error"
-            texts.append((which + _times(group.count), group.text))
+def shortened(item: RunItem, entry: HistoryEntry) -> list[tuple[str, str, str]]:
+    """What a change's message shows by head and tail only: its name, its title, the whole of it.
+
+    The reason comes last: it is the latest change's alone, and what goes before it stays.
+    """
+    texts: list[tuple[str, str, str]] = []
+    if entry.errors is not None:
+        groups, limit = _shown_of(entry.errors)
+        for number, group in enumerate(groups, start=1):
+            if _is_cut(group.text, limit):
+                which = f"Error {number} of {len(groups)}" if len(groups) > 1 else "The error"
+                texts.append((f"error {number}", which + _times(group.count), group.text))
+    run = item.snapshot if entry.number == item.last_change else None
+    if run and _is_reason_shown(run) and _is_cut(run.reason or "", LONGEST_REASON):
+        texts.append(("reason", "The reason", run.reason or ""))
     return texts
 
 
@@ -173,7 +178,9 @@ def _failures(entry: HistoryEntry) -> list[str]:
         many += f" {day_and_time(since, 'since ')}"
     if not threshold or is_blocked:
         return [many]
-    if streak >= threshold:
+    if streak > threshold:  # evidently it has not
+        return [many]
+    if streak == threshold:
         return [f"{many}; Algolia switches the task off at this point"]
     return [f"{many}; Algolia switches this task off after {threshold:,}"]
 

@@ -43,9 +43,6 @@ PARTS_AT_ONCE = 2
 """Such blocks in one message: all blocks together are refused from about 13,200 characters, and
 some characters count several times."""
 
-THE_WHOLE_TEXT = "Runbell's API has the whole text: `GET /runs/{runID}`"
-"""Where to find what was shortened, for a channel without threads."""
-
 _BEGUN = re.compile(r"(<[^<>]*|&[a-z]{0,3})\Z")
 """A token or an entity that is cut in two at the end of a text."""
 
@@ -67,7 +64,8 @@ class Message:
         run_id: The run it is about; for a run that is missing, what Runbell calls it.
         last_change: The number of the latest change that it tells.
         is_reply: Whether it belongs into a thread.
-        part: Which of several messages about the same change it is.
+        part: What tells it from other messages about the same change.
+        connection: Whose run it is.
     """
 
     text: str
@@ -76,6 +74,7 @@ class Message:
     last_change: int = 0
     is_reply: bool = False
     part: str = ""
+    connection: str = DEFAULT
 
     @property
     def delivery_id(self) -> str:
@@ -84,7 +83,8 @@ class Message:
         A run's own message is the same one whatever it tells.
         """
         form = f"reply {self.last_change}" if self.is_reply else "run"
-        return f"{self.run_id} {form} {self.part}".rstrip()
+        whose = "" if self.connection == DEFAULT else f"{self.connection} "
+        return f"{whose}{self.run_id} {form} {self.part}".rstrip()
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -123,24 +123,36 @@ def run_message(item: RunItem, *, is_news: bool = False) -> Message:
     blocks += map(context, below[:-1])
     is_over = any(note.kind == NoteKind.RECOVERED for note in item.notes)
     blocks += [*([] if is_over else buttons(item, entry.kind)), context(below[-1])]
-    return Message(_with(text, *below), tuple(blocks), item.run_id, entry.number)
+    return Message(
+        _with(text, *below),
+        tuple(blocks),
+        item.run_id,
+        entry.number,
+        connection=item.connection,
+    )
 
 
 def change_message(item: RunItem, entry: HistoryEntry, *, is_reply: bool) -> Message:
     """Tell one change by itself: a reply that people must see, or a webhook's message."""
     text, blocks = _told(item, entry, _mentions(entry))
-    below: list[str] = []
+    below = [_footer(item)]
     if not is_reply:
-        below = [THE_WHOLE_TEXT] if shortened(item, entry) else []
-        below += [moment(item, entry), _footer(item)]
+        below.insert(0, moment(item, entry))
+        if shortened(item, entry):
+            below.insert(0, _whole_text(item))
     elif not entry.hushed:
         blocks += buttons(item, entry.kind)
-    if is_reply and item.thread_of is not None:
-        below.append(_footer(item))
     blocks += map(context, below)
     text = _with(text, *below)
-    part = "" if is_reply else f"change {entry.number}"
-    return Message(text, tuple(blocks), item.run_id, entry.number, is_reply=is_reply, part=part)
+    return Message(
+        text,
+        tuple(blocks),
+        item.run_id,
+        entry.number,
+        is_reply=is_reply,
+        part="" if is_reply else f"change {entry.number}",
+        connection=item.connection,
+    )
 
 
 def whole_texts(item: RunItem, entry: HistoryEntry) -> list[Message]:
@@ -150,7 +162,7 @@ def whole_texts(item: RunItem, entry: HistoryEntry) -> list[Message]:
     """
     texts = shortened(item, entry)
     messages: list[Message] = []
-    for number, (what, text) in enumerate(texts, start=1):
+    for name, what, text in texts:
         parts = _parts(printable(text))
         for begin in range(0, len(parts), PARTS_AT_ONCE):
             shown = parts[begin : begin + PARTS_AT_ONCE]
@@ -164,7 +176,8 @@ def whole_texts(item: RunItem, entry: HistoryEntry) -> list[Message]:
                     item.run_id,
                     entry.number,
                     is_reply=True,
-                    part=f"text {number} from {begin}",
+                    part=f"{name} from {begin}",
+                    connection=item.connection,
                 )
             )
     return messages
@@ -176,7 +189,14 @@ def note_message(item: RunItem, note: Note, number: int) -> Message:
     blocks = [section(text)]
     if note.kind == NoteKind.MUTED:
         blocks += unmute_button(item)
-    return Message(text, tuple(blocks), item.run_id, is_reply=True, part=f"note {number} {note.at}")
+    return Message(
+        text,
+        tuple(blocks),
+        item.run_id,
+        is_reply=True,
+        part=f"note {number} {note.at}",
+        connection=item.connection,
+    )
 
 
 def must_be_seen(item: RunItem, entry: HistoryEntry) -> bool:
@@ -201,7 +221,8 @@ def misrouted(message: Message, channel: str, code: str) -> Message:
     return replace(
         message,
         text=f"{message.text}\n{why}",
-        blocks=(*message.blocks, context(why)),
+        # Without buttons: what they do is told in the channel that refuses.
+        blocks=(*(each for each in message.blocks if each["type"] != "actions"), context(why)),
         is_reply=False,
     )
 
@@ -243,6 +264,12 @@ def _standing(notes: Sequence[Note]) -> str:
             standing = {"recovered": note}  # nothing of what was to be done is to be done any more
     shown = [note for note in standing.values() if note.kind != NoteKind.UNMUTED]
     return " · ".join(note_in_words(note) for note in shown[-MENTIONED_AT_MOST:])
+
+
+def _whole_text(item: RunItem) -> str:
+    """Say where to find what was shortened, in a channel without threads."""
+    run = code_span(f"GET /runs/{item.run_id}", LONGEST_NAME + 20)
+    return f"Runbell's API has the whole text: {run}"
 
 
 def _parts(text: str) -> list[str]:

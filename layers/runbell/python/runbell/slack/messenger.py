@@ -46,12 +46,17 @@ logging.getLogger("slack_sdk").setLevel(logging.WARNING)
 class Place:
     """Where Slack put a message; all None where it does not say.
 
-    `last_change` is what a message tells that was found and not just posted.
+    Args:
+        channel_id: Slack's ID of the channel.
+        ts: Slack's name of the message.
+        last_change: What a message tells that was found and not just posted.
+        left_thread: Whether it was to be a reply and is none, since the thread is gone.
     """
 
     channel_id: str | None = None
     ts: str | None = None
     last_change: int | None = None
+    left_thread: bool = False
 
 
 class Messenger(Protocol):
@@ -136,7 +141,14 @@ class BotMessenger:
         if thread is not None:
             arguments |= {"thread_ts": thread, "reply_broadcast": broadcast}
         answer = self._ask("chat.postMessage", {"channel": channel, **arguments})
-        place = Place(channel_id=answer.get("channel"), ts=answer.get("ts"))
+        posted = answer.get("message")
+        # Slack does not refuse a reply to a message that is gone: it posts it into the channel.
+        is_there = isinstance(posted, dict) and not posted.get("thread_ts")
+        place = Place(
+            channel_id=answer.get("channel"),
+            ts=answer.get("ts"),
+            left_thread=thread is not None and is_there,
+        )
         if place.channel_id:
             self._ids[channel] = place.channel_id
         return place

@@ -85,7 +85,7 @@ def note_in_words(note: Note) -> str:
         case NoteKind.AGAIN:
             return f"🔁 {who} ran the task again: run {code_span(note.text, LONGEST_NAME)}"
         case NoteKind.REFUSED:
-            return f"⚠️ {who} asked to run the task again, and it could not be: {text}"
+            return f"⚠️ {who} asked to run the task again. {text}"
         case NoteKind.MUTED:
             until = instant(note.text)
             end = day_and_time(until, "until ") if until else "until it recovers"
