@@ -33,6 +33,18 @@ def preformatted(text: str) -> Block:
     return {"type": "rich_text", "elements": [code]}
 
 
+def words(text: str) -> Block:
+    """A paragraph of somebody else's words, in which nothing is markup: `_id_` stays `_id_`."""
+    section = {"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}
+    return {"type": "rich_text", "elements": [section]}
+
+
+def quote(text: str) -> Block:
+    """The same, as a quotation."""
+    quotation = {"type": "rich_text_quote", "elements": [{"type": "text", "text": text}]}
+    return {"type": "rich_text", "elements": [quotation]}
+
+
 def _mrkdwn(text: str) -> Block:
     # Not verbatim, Slack would link names and parse mentions that are written out in a reason.
     return {"type": "mrkdwn", "text": text, "verbatim": True}

@@ -72,7 +72,13 @@ def details(item: RunItem, entry: HistoryEntry) -> list[str]:
     if entry.standstill == Standstill.OVERTIME and entry.typical is not None:
         usual = duration_in_words(timedelta(seconds=entry.typical))
         lines.append(f"Usually a run of this task takes {usual}")
-    return lines + (_reason(run, entry) if run else [])
+    return lines + (_reason_code(run, entry) if run else [])
+
+
+def reason(item: RunItem, entry: HistoryEntry) -> str:
+    """Algolia's explanation of how the run ended, in its own words, escaped."""
+    run = item.snapshot if entry.number == item.last_change else None
+    return one_line(run.reason or "", LONGEST_REASON) if run and _is_reason_shown(run) else ""
 
 
 def errors(entry: HistoryEntry) -> list[str]:
@@ -200,16 +206,12 @@ def _due(missed: Missed) -> str:
     return f"It was {day_and_time(due, 'due ')}"
 
 
-def _reason(run: Run, entry: HistoryEntry) -> list[str]:
-    """Algolia's explanation of how the run ended, unless the lines above it say as much."""
+def _reason_code(run: Run, entry: HistoryEntry) -> list[str]:
+    """Why the run ended as it did, unless the lines above it say as much."""
     is_said = entry.kind == Kind.BLOCKED and entry.streak > 0
     code = "" if is_said else run.reason_code or ""
     words = _REASONS[code] if code in _REASONS else code_span(code, LONGEST_NAME)
-    lines = [f"Reason: {words}"] if words else []
-    reason = one_line(run.reason or "", LONGEST_REASON)
-    if reason and _is_reason_shown(run):
-        lines.append(f"> {reason}")
-    return lines
+    return [f"Reason: {words}"] if words else []
 
 
 def _is_reason_shown(run: Run) -> bool:

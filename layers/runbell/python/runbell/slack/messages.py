@@ -13,10 +13,17 @@ from typing import Any
 from runbell.connections import DEFAULT
 from runbell.items import HistoryEntry, Note, NoteKind, RunItem
 from runbell.rules import MUST_BE_SEEN, Kind
-from runbell.slack.blocks import Block, context, preformatted, section
+from runbell.slack.blocks import Block, context, preformatted, quote, section, words
 from runbell.slack.buttons import buttons, unmute_button
-from runbell.slack.details import details, errors, shortened
-from runbell.slack.mrkdwn import code_span, escape_and_clip, mention, one_line, printable
+from runbell.slack.details import details, errors, reason, shortened
+from runbell.slack.mrkdwn import (
+    code_span,
+    escape_and_clip,
+    mention,
+    one_line,
+    printable,
+    unescape,
+)
 from runbell.slack.wording import (
     LONGEST_NAME,
     has_name,
@@ -168,10 +175,10 @@ def whole_texts(item: RunItem, entry: HistoryEntry) -> list[Message]:
             shown = parts[begin : begin + PARTS_AT_ONCE]
             title = f"{what}, in full" if begin == 0 else f"{what}, continued"
             blocks = [section(f"*{title}*"), *(preformatted(part) for part in shown)]
-            words = "\n".join(escape_and_clip(part, 6 * LONGEST_PART) for part in shown)
+            said = "\n".join(escape_and_clip(part, 6 * LONGEST_PART) for part in shown)
             messages.append(
                 Message(
-                    f"{title}:\n{words}",
+                    f"{title}:\n{said}",
                     tuple(blocks),
                     item.run_id,
                     entry.number,
@@ -228,12 +235,21 @@ def misrouted(message: Message, channel: str, code: str) -> Message:
 
 
 def _told(item: RunItem, entry: HistoryEntry, mentions: str) -> tuple[str, list[Block]]:
-    """A change in plain words, and laid out: each part is a section's worth at the most."""
-    lines, wrong = details(item, entry), errors(entry)
+    """A change in plain words, and laid out: each part is a block's worth at the most.
+
+    What Algolia and the source say stands in blocks where nothing is markup.
+    """
+    lines, why, wrong = details(item, entry), reason(item, entry), errors(entry)
     head = [mentions] if mentions else []
-    parts = [[*head, headline(item, entry)], lines, wrong]
-    text = "\n".join([*head, plain_headline(item, entry), *lines, *wrong])
-    return text, [section("\n".join(part)) for part in parts if part]
+    blocks = [section("\n".join([*head, headline(item, entry)]))]
+    if lines:
+        blocks.append(section("\n".join(lines)))
+    if why:
+        blocks.append(quote(unescape(why)))
+    if wrong:
+        blocks.append(words(unescape("\n".join(wrong))))
+    said = [f"> {why}"] if why else []
+    return "\n".join([*head, plain_headline(item, entry), *lines, *said, *wrong]), blocks
 
 
 def _with(text: str, *lines: str) -> str:

@@ -22,6 +22,11 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def unescape(text: str) -> str:
+    """Give back what was escaped."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
 def escape_and_clip(text: str, limit: int) -> str:
     """Escape a text and keep its head and tail in at most `limit` characters of Slack's.
 
