@@ -33,6 +33,7 @@ PEOPLE = {ONCALL: "search-oncall", CATALOGUE: "catalogue"}
 PRODUCTS = Names("Products feed", "products of the shop", "products", "replace")
 PRICES = Names("Price list", "prices of the shop", "prices", "partial")
 STOCK = Names("Stock levels", "stock of the shop", "stock", "save")
+ORDERS = Names("Order export", "orders of the shop", "orders", "append")
 
 PRODUCTS_TASK = "76ab4c2a-ce17-496f-b7a6-506dc59ee498"
 PRICES_TASK = "d4e8b03f-51c6-4a97-8e2b-f09a6c37d125"
@@ -477,14 +478,28 @@ def quiet_hours() -> list[Shown]:
         ("stock", "task-stock", Kind.FAILED, "02:00", {}),
         ("prices", PRICES_TASK, Kind.STALLED, "05:12", {}),
         *(("prices", PRICES_TASK, Kind.SUCCEEDED, f"00:{m}", {}) for m in range(10, 30)),
+        ("orders", "task-orders", Kind.RECOVERED, "01:15", {}),
     ]  # fmt: skip
     items = [
         item_of(
-            {"runID": f"{name}-{when}", "taskID": task_id},
+            {
+                "runID": f"{name}-{when}",
+                "taskID": task_id,
+                "finishedAt": f"2026-11-23T{when}:09.000Z",
+            },
             entry(kind, f"2026-11-23T{when}:30.000Z", **held, **more),
-            names=None,
+            names=ORDERS if task_id == "task-orders" else None,
         )
         for name, task_id, kind, when, more in runs
+    ]
+    items += [
+        RunItem(
+            "default",
+            f"missed-{due}",
+            history=(replace(entry(Kind.MISSED, at(5, 50), **held), number=1),),
+            missed=Missed(PRICES_TASK, due),
+        )
+        for due in (at(5, 20), at(5, 40))
     ]
     report = summary_of(items, _TASKS, "#runs", begin, end)
     item = RunItem("default", "summary", report=report)

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.slack.limits import SlackRefusalError
 from local.slack.message import Message
 
 
@@ -26,12 +25,10 @@ class Channel:
         """The replies to a message, oldest first."""
         return [each for each in self.messages.values() if each.thread_ts == ts]
 
-    def parent(self, ts: object) -> Message:
-        """The message that a thread begins with; raises ``thread_not_found``."""
+    def parent(self, ts: object) -> Message | None:
+        """The message that a thread begins with, or can begin with; None for any other ts."""
         message = self.messages.get(ts) if isinstance(ts, str) else None
-        if message is None or message.thread_ts is not None:
-            raise SlackRefusalError("thread_not_found")
-        return message
+        return None if message is None or message.thread_ts is not None else message
 
     def as_answered(self) -> dict[str, Any]:
         """The channel as Slack's methods write it."""

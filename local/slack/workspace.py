@@ -102,11 +102,19 @@ class Workspace:
         by_webhook: bool,
         seconds_between: float | None,
     ) -> Message:
-        """Store a new message, no sooner than ``seconds_between`` after the channel's last."""
+        """Store a new message, no sooner than ``seconds_between`` after the channel's last.
+
+        With a ``thread_ts`` that names no message Slack refuses nothing: it posts the message in
+        the channel itself, and its answer has no ``thread_ts``. Slack does not document that;
+        people have reported it: https://github.com/slack-go/slack/issues/1571 and
+        https://github.com/langchain-ai/open-swe/issues/2753. What becomes of a reply to a reply is
+        said nowhere but that one should not ask for it; here it is posted in the channel as well,
+        where it is noticed.
+        """
         with self._change:
             channel = self.open_channel(name_or_id)
-            if thread_ts is not None:
-                channel.parent(thread_ts)
+            if channel.parent(thread_ts) is None:
+                thread_ts = None
             now = self._clock()
             wait = channel.last_post + (seconds_between or 0) - now
             if seconds_between and wait > 0:
@@ -135,11 +143,14 @@ class Workspace:
         *,
         thread_ts: str | None,
     ) -> Message:
-        """Show a message to one user alone; the channel's history never has it."""
+        """Show a message to one user alone; the channel's history never has it.
+
+        Slack takes one for a thread that is not there, and nobody sees it: in threads they "are
+        only shown if there is already an active thread", says
+        https://docs.slack.dev/reference/methods/chat.postEphemeral.
+        """
         with self._change:
             channel = self.open_channel(name_or_id)
-            if thread_ts is not None:
-                channel.parent(thread_ts)
             message = Message(
                 channel=channel.id,
                 ts=self._next_ts(),
@@ -148,8 +159,9 @@ class Workspace:
                 thread_ts=thread_ts,
                 only_for=user,
             )
-            channel.ephemerals[message.ts] = message
-            self.tell()
+            if thread_ts is None or channel.parent(thread_ts):
+                channel.ephemerals[message.ts] = message
+                self.tell()
             return message
 
     def ephemerals(self) -> list[Message]:
@@ -224,6 +236,8 @@ class Workspace:
         channel = self.known_channel(channel_id)
         with self._change:
             parent = channel.parent(ts)
+            if parent is None:
+                raise SlackRefusalError("thread_not_found")
             return [parent, *channel.replies(parent.ts)]
 
     def answered(self, message: Message, *, with_metadata: bool = True) -> dict[str, Any]:

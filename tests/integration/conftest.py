@@ -15,7 +15,7 @@ from requests import Session
 from local.algolia import AlgoliaStandIn
 from local.aws import LocalAws
 from local.http_server import Answer, Request
-from local.slack import SlackStandIn
+from local.slack import Message, SlackStandIn
 from runbell.algolia import IngestionClient
 from runbell.background import Background
 from runbell.checker import Check, Checker
@@ -28,7 +28,7 @@ from runbell.looks import Duty
 from runbell.notifier import Notifier
 from runbell.outbox import DeadLetters, Outbox, Wake, parse_wake
 from runbell.reporter import Reporter
-from runbell.rules import Routing, kind_of
+from runbell.rules import Routing, Watch, kind_of
 from runbell.run import Run, instant, timestamp
 from runbell.secrets import Secret, parse_algolia, parse_slack
 from runbell.settings import NOTIFIABLE
@@ -42,6 +42,9 @@ from runbell.watcher import Report, Watcher
 
 CHANNEL = "#runs"
 """Where announcements go by default, and the channel of the stand-in's webhook."""
+
+HERE = "<!here>"
+"""Whom the tasks of a Channel mention, as Slack writes it."""
 
 bot_only = pytest.mark.parametrize("way", ["bot"], indirect=True)
 webhook_only = pytest.mark.parametrize("way", ["webhook"], indirect=True)
@@ -154,6 +157,46 @@ class Show:
         }
         self._created[run_id] = run["createdAt"]
         self._algolia.put_run(run)
+
+
+class Channel:
+    """A task's runs end one after the other, and people read what they are told."""
+
+    def __init__(
+        self,
+        show: Show,
+        watcher: Watcher,
+        notifier: Notifier,
+        queue: Queue,
+        clock: Clock,
+        slack: SlackStandIn,
+    ) -> None:
+        self._show, self._watcher, self.notifier = show, watcher, notifier
+        self._queue, self._clock, self._slack = queue, clock, slack
+
+    def see(self, run_id: str, status: str, outcome: str | None = None, **more: Any) -> None:
+        """Let a run come to a state and people be told of it."""
+        self._clock.now += timedelta(minutes=1)
+        self._show(run_id, status, outcome, **more)
+        self._watcher.check(run_id, Deadline(30))
+        self.tell()
+
+    def ends(self, run_id: str, outcome: str, **more: Any) -> list[Message]:
+        """Let a run start and end; what was posted of it."""
+        before = len(self._slack.messages(CHANNEL))
+        self.see(run_id, "started", **more)
+        self.see(run_id, "finished", outcome, **more)
+        return self._slack.messages(CHANNEL)[before:]
+
+    def tell(self) -> None:
+        """Deliver what is in the queue."""
+        for wake in self._queue.wakes():
+            self.notifier.deliver(wake)
+
+
+def pings(messages: list[Message]) -> list[Message]:
+    """What people are pinged by: it mentions them where the whole channel sees it."""
+    return [each for each in messages if HERE in each.text and each.in_channel]
 
 
 @contextmanager
@@ -573,6 +616,20 @@ def notifier(
     store: RunStore, slack_access: SlackAccess, dead_letters: DeadLetters, clock: Clock
 ) -> Notifier:
     return Notifier(store, slack_access, dead_letters, now=clock)
+
+
+@pytest.fixture
+def channel(
+    show: Show,
+    watcher: Watcher,
+    notifier: Notifier,
+    queue: Queue,
+    clock: Clock,
+    slack: SlackStandIn,
+    tasks: TaskStore,
+) -> Channel:
+    tasks.put_watch("default", "task-1", Watch(mentions=("here",)))
+    return Channel(show, watcher, notifier, queue, clock, slack)
 
 
 @pytest.fixture

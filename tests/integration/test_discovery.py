@@ -299,7 +299,8 @@ def test_after_a_day_without_ticks_each_change_that_still_shows_is_told_once_and
     report = watcher.tick(Deadline(60))
 
     assert (report.changed, report.failed) == (len(ends), 0)
-    assert versions(queue) == [(f"run-{n}", 1) for n in range(len(ends))]
+    first = [each for each in versions(queue) if each[1] == 1]  # later ones say that it is over
+    assert first == [(f"run-{n}", 1) for n in range(len(ends))]
     kinds = [store.get("default", f"run-{n}").history[-1] for n in range(8)]
     assert [(entry.kind, entry.streak) for entry in kinds] == [
         ("failed", 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from local.algolia import AlgoliaStandIn
 from local.slack import SlackStandIn
 from runbell import reporter
 from runbell.connections import Connection, ConnectionStore
 from runbell.deadline import Deadline
 from runbell.errors import StoreUnavailableError
 from runbell.items import RunItem
+from runbell.listings import Listings
 from runbell.notifier import Notifier
 from runbell.quiet import QuietHours
 from runbell.reporter import LEFT_TO_THE_EVENT, SETTLED_AFTER
@@ -45,6 +48,9 @@ NIGHT = QuietHours("22:00", "07:00", "Europe/Paris")
 MIDNIGHT = datetime(2026, 3, 3, 0, 0, tzinfo=UTC)
 MORNING = datetime(2026, 3, 3, 6, 0, tzinfo=UTC)
 """Seven o'clock in Paris."""
+
+MOST_READ = 4
+"""Runs that a summary reads where a test says so."""
 
 Deliver = Callable[[], list[str]]
 Digest = Callable[..., int]
@@ -194,7 +200,8 @@ def test_the_recovery_from_a_failure_that_was_held_back_is_held_back_too(
     assert (told("run-1"), told("run-2")) == ([], [])
     [text] = deliver()
     assert "💚 1 recovered · ❌ 1 failed" in text
-    assert "failed, recovered" in text
+    assert re.search(r"failed, <!date[^|]*[|]recovered ", text)
+    assert "\nRecovered\n" not in text
 
 
 @pytest.mark.usefixtures("night")
@@ -368,7 +375,7 @@ def test_a_run_that_changes_while_the_others_are_read_is_counted_once(
 
 
 @pytest.mark.usefixtures("night")
-def test_of_too_many_runs_the_first_are_counted_and_that_is_said(
+def test_of_too_many_runs_the_latest_are_counted_and_that_is_said(
     show: Show,
     watcher: Watcher,
     clock: Clock,
@@ -378,14 +385,185 @@ def test_of_too_many_runs_the_first_are_counted_and_that_is_said(
     monkeypatch.setattr(reporter, "MOST_OF_SUMMARY", 4)
     monkeypatch.setattr(reporter, "PAGE", 3)
     for number in range(5):
-        show(f"run-{number}", "finished", "success")
+        show(f"run-{number}", "finished", "failure" if number == 4 else "success")
+        watcher.tick(Deadline(30))
+        clock.advance(MINUTE)
+    clock.now = MORNING + SETTLED_AFTER
+    watcher.tick(Deadline(30))
+
+    [text] = deliver()
+    assert "✅ 3 succeeded · ❌ 1 failed" in text
+    assert "failed, still failing" in text
+    assert "Only the latest 4 runs are counted" in text
+
+
+@bot_only
+@pytest.mark.usefixtures("night")
+@pytest.mark.parametrize("own", [MOST_READ - 1, 0])
+def test_where_not_all_runs_were_read_nobody_claims_that_none_has_failed(
+    show: Show,
+    watcher: Watcher,
+    clock: Clock,
+    tasks: TaskStore,
+    deliver: Deliver,
+    slack: SlackStandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    own: int,
+) -> None:
+    slack.make_channel("#others")
+    monkeypatch.setattr(reporter, "MOST_OF_SUMMARY", MOST_READ)
+    monkeypatch.setattr(reporter, "PAGE", 3)
+    tasks.put_watch("default", "task-2", Watch(channel="#others"))
+    show("run-0", "finished", "failure")
+    for number in range(1, MOST_READ + 1):
+        watcher.tick(Deadline(30))
+        clock.advance(MINUTE)
+        of = "task-1" if number <= own else "task-2"
+        show(f"run-{number}", "finished", "success", taskID=of)
     watcher.tick(Deadline(30))
     clock.now = MORNING + SETTLED_AFTER
     watcher.tick(Deadline(30))
 
     [text] = deliver()
-    assert "✅ 4 succeeded" in text
-    assert "Only the first 4 runs are counted" in text
+    assert "Nothing failed." not in text
+    assert "among the runs that are counted" in text
+    assert f"Only the latest {MOST_READ} runs are counted" in text
+
+
+@pytest.mark.usefixtures("night")
+def test_the_recovery_from_a_failure_of_another_night_names_its_task(
+    show: Show, watcher: Watcher, clock: Clock, told: Told, deliver: Deliver
+) -> None:
+    show("run-1", "finished", "failure")
+    watcher.tick(Deadline(30))
+    clock.now = MORNING + SETTLED_AFTER
+    watcher.tick(Deadline(30))
+    clock.now = MIDNIGHT + DAY
+    show("run-2", "finished", "success")
+    watcher.tick(Deadline(30))
+    clock.now = MORNING + DAY + SETTLED_AFTER
+    watcher.tick(Deadline(30))
+
+    first, second = deliver()
+    assert told("run-2") == []
+    assert "failed, still failing" in first
+    assert "💚 1 recovered\nNothing failed.\nRecovered\n• " in second
+    assert re.search(r": <!date[^|]*[|]recovered 2026-03-04 00:00 UTC>", second)
+
+
+# ---- Runs that do not come --------------------------------------------------------------------
+
+
+@pytest.fixture
+def hourly(night: None, algolia: AlgoliaStandIn, show: Show, clock: Clock) -> Callable[[], None]:
+    """A task that is to run each hour: what Algolia says of it at this moment."""
+
+    def say() -> None:
+        next_run = clock.now.replace(minute=0) + HOUR
+        algolia.put_task(
+            {
+                "taskID": "task-1",
+                "sourceID": "s",
+                "destinationID": "d",
+                "cron": "0 * * * *",
+                "lastRun": timestamp(next_run - HOUR),
+                "nextRun": timestamp(next_run),
+            }
+        )
+
+    say()
+    show("run-1", "finished", "success")
+    return say
+
+
+@pytest.mark.usefixtures("night")
+def test_runs_that_do_not_come_are_summed_up(
+    hourly: Callable[[], None],
+    watcher: Watcher,
+    clock: Clock,
+    store: RunStore,
+    listings: Listings,
+    deliver: Deliver,
+) -> None:
+    watcher.tick(Deadline(30))
+    while clock.now < MORNING:
+        clock.advance(10 * MINUTE)
+        if clock.now < MIDNIGHT + 3 * HOUR:
+            hourly()  # and from then on it names no other time
+        watcher.tick(Deadline(30))
+        assert [*store.pending("default")] == []
+    clock.now = MORNING + SETTLED_AFTER
+    watcher.tick(Deadline(30))
+
+    [text] = deliver()
+    assert "✅ 1 succeeded · ⏰ 3 did not come\nNothing failed.\nMissed\n" in text
+    due = int((MIDNIGHT + HOUR).timestamp())
+    assert f"3 runs did not come, <!date^{due}^the first due " in text
+    assert [item.run_id for item in listings.recent("default", {}).items] == ["run-1"]
+    for _ in range(9):
+        clock.advance(HOUR)
+        watcher.tick(Deadline(30))
+    assert len(deliver()) == 1, "each was told"
+
+
+@pytest.mark.usefixtures("night")
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_crash_next_to_the_saving_of_a_missing_run_does_no_harm(
+    hourly: Callable[[], None],
+    watcher: Watcher,
+    rebuild: Rebuild,
+    table: Table,
+    clock: Clock,
+    deliver: Deliver,
+    dynamodb: Any,
+    table_name: str,
+    when: str,
+) -> None:
+    class Crashing(Table):
+        def update(self, pk: str, **changes: Any) -> Any:
+            is_missing = pk.startswith("run#default#missed-")
+            if is_missing and when == "before":
+                raise Crash
+            saved = super().update(pk, **changes)
+            if is_missing:
+                raise Crash
+            return saved
+
+    watcher.tick(Deadline(30))
+    clock.advance(HOUR + 10 * MINUTE)
+    crashing = RunStore(Crashing(dynamodb, table_name), now=clock)
+    with pytest.raises(Crash):
+        rebuild(store=crashing).tick(Deadline(30))
+    clock.advance(10 * MINUTE)
+    watcher.tick(Deadline(30))
+    clock.now = MORNING + SETTLED_AFTER
+    watcher.tick(Deadline(30))
+
+    [text] = deliver()
+    assert "1 run did not come" in text
+
+
+@pytest.mark.usefixtures("night")
+def test_a_run_that_was_told_missing_before_them_is_no_news_in_them(
+    hourly: Callable[[], None],
+    watcher: Watcher,
+    clock: Clock,
+    queue: Queue,
+    table: Table,
+) -> None:
+    watcher.tick(Deadline(30))
+    clock.now = MORNING + 3 * HOUR
+    hourly()
+    watcher.tick(Deadline(30))
+    clock.advance(HOUR + 10 * MINUTE)
+    watcher.tick(Deadline(30))
+    assert any(wake.run_id.startswith("missed-") for wake in queue.wakes())
+    clock.now = MIDNIGHT + DAY
+    for _ in range(3):
+        watcher.tick(Deadline(30))
+        clock.advance(HOUR)
+
+    assert due(table, "summary") == []
 
 
 # ---- Once, whatever happens -------------------------------------------------------------------

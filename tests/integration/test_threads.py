@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from local.algolia import AlgoliaStandIn
-from local.slack import Message, SlackStandIn
+from local.slack import SlackStandIn
 from runbell.deadline import Deadline
 from runbell.events import LONGEST_MESSAGE
 from runbell.items import Note, NoteKind
@@ -20,68 +19,16 @@ from runbell.store import RunStore
 from runbell.sweeper import Sweeper
 from runbell.task_store import TaskStore
 from runbell.watcher import Watcher
-from tests.integration.conftest import CHANNEL, Clock, Queue, Show, bot_only, webhook_only
-
-HERE = "<!here>"
-
-
-class Channel:
-    """A task's runs end one after the other, and people read what they are told."""
-
-    def __init__(
-        self,
-        show: Show,
-        watcher: Watcher,
-        notifier: Notifier,
-        queue: Queue,
-        clock: Clock,
-        slack: SlackStandIn,
-    ) -> None:
-        self._show, self._watcher, self._notifier = show, watcher, notifier
-        self._queue, self._clock, self._slack = queue, clock, slack
-        self._seen = 0
-
-    def see(self, run_id: str, status: str, outcome: str | None = None, **more: Any) -> None:
-        """Let a run come to a state and people be told of it."""
-        self._clock.now += timedelta(minutes=1)
-        self._show(run_id, status, outcome, **more)
-        self._watcher.check(run_id, Deadline(30))
-        self.tell()
-
-    def ends(self, run_id: str, outcome: str, **more: Any) -> list[Message]:
-        """Let a run start and end; what was posted of it."""
-        before = len(self._slack.messages(CHANNEL))
-        self.see(run_id, "started", **more)
-        self.see(run_id, "finished", outcome, **more)
-        return self._slack.messages(CHANNEL)[before:]
-
-    def tell(self) -> None:
-        """Deliver what is in the queue."""
-        for wake in self._queue.wakes():
-            self._notifier.deliver(wake)
-
-
-@pytest.fixture
-def channel(
-    show: Show,
-    watcher: Watcher,
-    notifier: Notifier,
-    queue: Queue,
-    clock: Clock,
-    slack: SlackStandIn,
-    tasks: TaskStore,
-) -> Channel:
-    tasks.put_watch("default", "task-1", Watch(mentions=("here",)))
-    return Channel(show, watcher, notifier, queue, clock, slack)
-
-
-def pings(messages: list[Message]) -> list[Message]:
-    """What people are pinged by: it mentions them where the whole channel sees it."""
-    return [each for each in messages if HERE in each.text and each.in_channel]
-
-
-def replies(slack: SlackStandIn, root: Message) -> list[Message]:
-    return [each for each in slack.messages(CHANNEL) if each.thread_ts == root.ts]
+from tests.integration.conftest import (
+    CHANNEL,
+    HERE,
+    Channel,
+    Clock,
+    Show,
+    bot_only,
+    pings,
+    webhook_only,
+)
 
 
 @bot_only

@@ -11,8 +11,10 @@ import pytest
 
 from local.algolia import AlgoliaStandIn
 from local.faults import Fault
+from local.slack import SlackStandIn
 from runbell.connections import Connection, ConnectionStore
 from runbell.deadline import Deadline
+from runbell.notifier import Notifier
 from runbell.rules import LEAST_OVERTIME, OVERTIME, Routing, Watch
 from runbell.run import timestamp
 from runbell.store import RunStore
@@ -20,7 +22,7 @@ from runbell.task_store import TaskStore
 from runbell.timekeeper import AFTER_A_FAILURE, NEXT_LOOK
 from runbell.timetable import LEAST_TOLERANCE
 from runbell.watcher import Watcher
-from tests.integration.conftest import Clock, Queue, Show, Told, deeds
+from tests.integration.conftest import CHANNEL, Clock, Queue, Show, Told, bot_only, deeds
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -319,6 +321,36 @@ def test_a_missing_run_says_whose_it_is(
     assert [(entry.kind, entry.announced) for entry in item.history] == [("missed", True)]
     assert item.names is not None
     assert item.pending_since is not None
+
+
+@bot_only
+@pytest.mark.usefixtures("learned")
+@pytest.mark.parametrize("channel", [CHANNEL, "#others"])
+def test_a_missing_run_of_a_failing_task_is_told_in_the_thread_of_its_failures(
+    watcher: Watcher,
+    show: Show,
+    tasks: TaskStore,
+    queue: Queue,
+    notifier: Notifier,
+    slack: SlackStandIn,
+    clock: Clock,
+    channel: str,
+) -> None:
+    slack.make_channel("#others")
+    show("run-2", "finished", "failure")
+    watcher.tick(Deadline(30))
+    tasks.put_watch("default", "task-1", Watch(channel=channel))
+    clock.advance(HOUR + OVERDUE)
+    watcher.tick(Deadline(30))
+    for wake in queue.wakes():
+        notifier.deliver(wake)
+
+    [failed] = [each for each in slack.messages(CHANNEL) if "run-2" in each.text]
+    [missed] = [each for each in slack.messages(channel) if "is missing" in each.text]
+    if channel == CHANNEL:
+        assert (missed.thread_ts, missed.broadcast) == (failed.ts, True)
+    else:
+        assert missed.thread_ts is None
 
 
 @pytest.mark.usefixtures("learned")

@@ -185,7 +185,6 @@ def test_an_ephemeral_message_cannot_be_edited(
         ({"user": None}, "user_not_in_channel"),
         ({"text": ""}, "no_text"),
         ({"blocks": [{"type": "section"}]}, "invalid_blocks"),
-        ({"thread_ts": "1.000000"}, "thread_not_found"),
     ],
 )
 def test_an_ephemeral_message_past_slacks_limits_is_refused(
@@ -194,6 +193,18 @@ def test_an_ephemeral_message_past_slacks_limits_is_refused(
     said = {"channel": "#runs", "user": "U0ANNA1", "text": "muted", **arguments}
 
     assert refusal(client, "chat.postEphemeral", **said)["error"] == error
+    assert slack.ephemerals == []
+
+
+def test_an_ephemeral_message_for_a_thread_that_is_not_there_is_taken_and_not_shown(
+    slack: SlackStandIn, client: WebClient
+) -> None:
+    post(client)
+    answer = client.chat_postEphemeral(
+        channel="#runs", user="U0ANNA1", text="muted", thread_ts="1.000000"
+    )
+
+    assert answer["message_ts"]
     assert slack.ephemerals == []
 
 
@@ -208,10 +219,28 @@ def test_a_deleted_message_is_gone(slack: SlackStandIn, client: WebClient, chann
     assert client.conversations_history(channel=channel)["messages"] == []
     edit = refusal(client, "chat.update", channel=channel, ts=ts, text="x")
     assert edit["error"] == "message_not_found"
-    reply = refusal(client, "chat.postMessage", channel=channel, text="x", thread_ts=ts)
-    assert reply["error"] == "thread_not_found"
+    thread = refusal(client, "conversations.replies", channel=channel, ts=ts)
+    assert thread["error"] == "thread_not_found"
     with pytest.raises(LookupError):
         slack.delete("#runs", ts)
+
+
+def test_a_reply_to_a_deleted_message_is_a_message_of_its_own(
+    slack: SlackStandIn, client: WebClient, channel: str
+) -> None:
+    ts = post(client)
+    slack.delete("#runs", ts)
+
+    answer = client.chat_postMessage(
+        channel=channel, text="late", thread_ts=ts, reply_broadcast=True
+    )
+
+    assert answer["message"]["text"] == "late"
+    assert "thread_ts" not in answer["message"]
+    (alone,) = client.conversations_history(channel=channel)["messages"]
+    assert (alone["ts"], alone.get("subtype")) == (answer["ts"], None)
+    (kept,) = slack.messages("#runs")
+    assert (kept.thread_ts, kept.broadcast) == (None, False)
 
 
 def test_a_deleted_message_with_replies_leaves_a_tombstone(

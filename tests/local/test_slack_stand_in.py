@@ -299,11 +299,25 @@ def test_replies_stay_in_their_thread_unless_they_are_broadcast(
     assert texts(replies) == ["parent", "quiet", "loud"]
     for thread in ("1.000000", quiet):
         with pytest.raises(SlackApiError) as refused:
-            post(client, "lost", thread_ts=thread)
-        assert refusal(refused) == "thread_not_found"
-        with pytest.raises(SlackApiError) as refused:
             client.conversations_replies(channel=channel, ts=thread)
         assert refusal(refused) == "thread_not_found"
+
+
+@pytest.mark.parametrize("to", ["nothing", "a reply"])
+def test_a_reply_to_what_begins_no_thread_stands_in_the_channel(
+    slack: SlackStandIn, client: WebClient, to: str
+) -> None:
+    parent = post(client, "parent")
+    reply = post(client, "reply", thread_ts=parent)
+    ts = "1.000000" if to == "nothing" else reply
+
+    answer = client.chat_postMessage(channel="#runs", text="lost", thread_ts=ts)
+
+    assert answer["ok"]
+    assert "thread_ts" not in answer["message"]
+    channel = slack.messages("#runs")[0].channel
+    assert texts(client.conversations_history(channel=channel)) == ["lost", "parent"]
+    assert texts(client.conversations_replies(channel=channel, ts=parent)) == ["parent", "reply"]
 
 
 def test_history_tells_metadata_only_when_it_is_asked_to(

@@ -19,6 +19,7 @@ from runbell.slack.details import (
     details,
     duration_in_words,
     errors,
+    reason,
     shortened,
 )
 
@@ -26,6 +27,7 @@ MakeRun = Callable[..., Run]
 
 SINCE = "2026-01-31T07:27:00.000Z"
 SINCE_THEN = "<!date^1769844420^since {date_short_pretty} at {time}|since 2026-01-31 07:27 UTC>"
+SWITCH_ON = "It runs again once somebody has switched it on, in Algolia"
 
 
 @pytest.fixture
@@ -77,12 +79,8 @@ def running(make_run: MakeRun) -> Callable[..., list[str]]:
             5,
             f"Still failing, 5 in a row {SINCE_THEN}; Algolia switches the task off at this point",
         ),
-        (
-            1_011,
-            10,
-            f"Still failing, 1,011 in a row {SINCE_THEN};"
-            " Algolia switches the task off at this point",
-        ),
+        (6, 5, f"Still failing, 6 in a row {SINCE_THEN}"),  # evidently Algolia has not
+        (1_011, 10, f"Still failing, 1,011 in a row {SINCE_THEN}"),
     ],
 )
 def test_failures_are_counted_once_there_is_a_row_of_them(
@@ -103,17 +101,13 @@ def test_a_row_without_a_beginning_is_counted_all_the_same(
 @pytest.mark.parametrize(
     ("streak", "threshold", "told"),
     [
-        (0, 5, ["Reason: the task failed too often, so Algolia switched it off"]),
-        (1, None, ["1 failure"]),
-        (1, 1, ["1 failure"]),
-        (
-            6,
-            5,
-            [f"6 failures in a row {SINCE_THEN}"],
-        ),
+        (0, 5, [SWITCH_ON, "Reason: the task failed too often, so Algolia switched it off"]),
+        (1, None, ["1 failure", SWITCH_ON]),
+        (1, 1, ["1 failure", SWITCH_ON]),
+        (6, 5, [f"6 failures in a row {SINCE_THEN}", SWITCH_ON]),
     ],
 )
-def test_a_task_that_is_switched_off_says_why_once(
+def test_a_task_that_is_switched_off_says_why_once_and_what_is_to_be_done(
     streak: int, threshold: int | None, told: list[str], lines: Callable[..., list[str]]
 ) -> None:
     run = {"reasonCode": "blocking"}
@@ -147,6 +141,16 @@ def test_a_recovery_tells_from_what(
 def test_a_recovery_without_an_end_has_no_duration(lines: Callable[..., list[str]]) -> None:
     told = lines(Kind.RECOVERED, {"status": "finished"}, streak=2, since=SINCE)
     assert told == ["After 2 failures in a row"]
+
+
+@pytest.mark.parametrize("standstill", list(Standstill))
+@pytest.mark.parametrize("kind", [Kind.STALLED, Kind.RESUMED])
+def test_a_run_that_is_called_stalled_says_since_when_it_runs(
+    kind: Kind, standstill: Standstill, lines: Callable[..., list[str]]
+) -> None:
+    told = lines(kind, {"status": "started", "startedAt": SINCE}, standstill=standstill)
+    assert told == ([f"Running {SINCE_THEN}"] if kind is Kind.STALLED else [])
+    assert lines(kind, {"status": "started", "startedAt": "soon"}, standstill=standstill) == []
 
 
 @pytest.mark.parametrize(
@@ -285,29 +289,40 @@ LONG = "x" * 3_000
 
 
 @pytest.mark.parametrize(
-    ("reason", "said", "told"),
+    ("why", "said", "told"),
     [
         (None, (), []),
         ("short", ("short",), []),
         ("x" * LONGEST_REASON, (), []),
         ("two\n lines", ("two\n lines",), []),
-        (LONG, (), [("The reason", LONG)]),
-        (None, (LONG,), [("The error", LONG)]),
-        (None, ("short", LONG), [("Error 2 of 2", LONG)]),
-        (LONG, (LONG, "short"), [("The reason", LONG), ("Error 1 of 2", LONG)]),
+        (LONG, (), [("reason", "The reason")]),
+        (None, (LONG,), [("error 1", "The error")]),
+        (None, ("short", LONG), [("error 2", "Error 2 of 2")]),
+        (LONG, (LONG, "short"), [("error 1", "Error 1 of 2"), ("reason", "The reason")]),
         (None, (*tuple("abcde"), LONG), []),  # it is not shown at all
     ],
 )
-def test_what_a_message_shortens_is_named(
-    reason: str | None,
+def test_what_a_message_shortens_is_named_errors_first(
+    why: str | None,
     said: tuple[str, ...],
     told: list[tuple[str, str]],
     make_run: MakeRun,
 ) -> None:
-    run = make_run(status="finished", outcome="failure", reason=reason)
+    run = make_run(status="finished", outcome="failure", reason=why)
     entry = _failed(WhatWentWrong(tuple(ErrorGroup(text) for text in said), len(said)))
     item = RunItem("default", run.run_id, snapshot=run, history=(entry,))
-    assert shortened(item, entry) == told
+    assert shortened(item, entry) == [(name, title, LONG) for name, title in told]
+
+
+def test_the_reason_is_the_latest_changes_alone(make_run: MakeRun) -> None:
+    run = make_run(status="finished", outcome="failure", reason=LONG)
+    entry = _failed(WhatWentWrong((ErrorGroup(LONG),), 1))
+    later = replace(entry, number=2)
+    item = RunItem("default", run.run_id, snapshot=run, history=(entry, later))
+    assert [name for name, _, _ in shortened(item, entry)] == ["error 1"]
+    assert [name for name, _, _ in shortened(item, later)] == ["error 1", "reason"]
+    assert reason(item, entry) == ""
+    assert reason(item, later).startswith("xxx")
 
 
 def test_the_reason_of_a_run_that_went_well_is_not_shown(make_run: MakeRun) -> None:
@@ -316,12 +331,13 @@ def test_the_reason_of_a_run_that_went_well_is_not_shown(make_run: MakeRun) -> N
     item = RunItem("default", run.run_id, snapshot=run, history=(entry,))
     assert shortened(item, entry) == []
     assert details(item, entry) == []
+    assert reason(item, entry) == ""
 
 
 def test_how_often_a_shortened_error_came_is_said() -> None:
     entry = _failed(WhatWentWrong((ErrorGroup(LONG, 1_200),), 1_200))
-    ((what, text),) = shortened(RunItem("default", "run", history=(entry,)), entry)
-    assert (what, text) == ("The error ×1,200", LONG)  # noqa: RUF001
+    (told,) = shortened(RunItem("default", "run", history=(entry,)), entry)
+    assert told == ("error 1", "The error ×1,200", LONG)  # noqa: RUF001
 
 
 def _failed(what: WhatWentWrong | None) -> HistoryEntry:

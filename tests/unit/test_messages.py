@@ -29,7 +29,6 @@ from runbell.slack.messages import (
     LONGEST_TEXT,
     MENTIONED_AT_MOST,
     PARTS_AT_ONCE,
-    THE_WHOLE_TEXT,
     Message,
 )
 from runbell.slack.mrkdwn import mention, printable
@@ -176,6 +175,28 @@ class TestTheRunsMessage:
         assert controls(message) == offered
         assert "Connector Debugger" in message.blocks[-1]["elements"][0]["text"]
 
+    def test_what_others_say_stands_where_nothing_is_markup(self, ended: MakeRun) -> None:
+        said = "_id_ & `x` <!here> *all*"
+        wrong = WhatWentWrong((ErrorGroup(said, 2),), events=2)
+        item = latest(item_of(ended("failure", reason=said), FAILED), errors=wrong)
+        for message in (
+            messages.run_message(item),
+            messages.change_message(item, item.history[-1], is_reply=True),
+            messages.change_message(item, item.history[-1], is_reply=False),
+        ):
+            told = [
+                (block["elements"][0]["type"], block["elements"][0]["elements"])
+                for block in message.blocks
+                if block["type"] == "rich_text"
+            ]
+            assert told == [
+                ("rich_text_quote", [{"type": "text", "text": said}]),
+                ("rich_text_section", [{"type": "text", "text": f"• {said} ×2"}]),  # noqa: RUF001
+            ]
+            escaped = "_id_ &amp; `x` &lt;!here&gt; *all*"
+            assert f"> {escaped}" in message.text.splitlines()
+            assert f"• {escaped} ×2" in message.text.splitlines()  # noqa: RUF001
+
 
 class TestWhatHoldsOfIt:
     def item(self, make_run: MakeRun, *notes: tuple[NoteKind, str | None, str]) -> RunItem:
@@ -255,13 +276,13 @@ class TestWholeTexts:
         told = messages.whole_texts(item, item.history[-1])
         titles = [headline(message) for message in told]
         assert [title for title in titles if "continued" not in title] == [
-            "*The reason, in full*",
             "*Error 1 of 3, in full*",
             "*Error 3 of 3, in full*",
+            "*The reason, in full*",
         ]
         assert all(message.is_reply and not controls(message) for message in told)
         assert len({message.delivery_id for message in told}) == len(told)
-        reason = [m for m in told if m.part.startswith("text 1 ")]
+        reason = [m for m in told if m.part.startswith("reason from ")]
         assert "".join(_whole(m) for m in reason) == LONG
 
     def test_a_part_ends_with_a_line_where_one_does(self, ended: MakeRun) -> None:
@@ -292,8 +313,9 @@ class TestWholeTexts:
     def test_a_webhooks_message_says_where_the_whole_text_is(self, ended: MakeRun) -> None:
         for item, is_said in ((self.failed(ended, LONG), True), (self.failed(ended, "no"), False)):
             message = messages.change_message(item, item.history[-1], is_reply=False)
-            assert (THE_WHOLE_TEXT in contexts(message)) is is_said
-            assert (THE_WHOLE_TEXT in message.text) is is_said
+            line = f"Runbell's API has the whole text: `GET /runs/{item.run_id}`"
+            assert (line in contexts(message)) is is_said
+            assert (line in message.text) is is_said
 
     def test_without_blocks_nothing_is_lost_either(self, ended: MakeRun) -> None:
         item = self.failed(ended, LONG)
@@ -329,14 +351,21 @@ class TestOtherMessages:
         assert controls(told) == ["run_again", "claim", "mute"]
         assert controls(quiet) == []
 
-    def test_a_reply_in_another_runs_thread_says_which_run_it_is_about(
-        self, ended: MakeRun
+    @pytest.mark.parametrize("thread_of", [None, "another-run"])
+    def test_a_reply_says_which_run_it_is_about(
+        self, thread_of: str | None, ended: MakeRun
     ) -> None:
-        item = item_of(ended("failure"), FAILED)
-        for thread_of, is_said in ((None, False), ("another-run", True)):
-            item = replace(item, thread_of=thread_of)
-            reply = messages.change_message(item, item.history[-1], is_reply=True)
-            assert any(item.run_id in line for line in contexts(reply)) is is_said
+        item = replace(item_of(ended("failure"), FAILED), thread_of=thread_of)
+        reply = messages.change_message(item, item.history[-1], is_reply=True)
+        assert contexts(reply) == [contexts(messages.run_message(item))[-1]]
+        assert f"Run `{item.run_id}`" in contexts(reply)[0]
+
+    def test_a_run_of_another_connection_has_a_delivery_of_its_own(self, ended: MakeRun) -> None:
+        item = latest(item_of(ended("failure"), FAILED), errors=WhatWentWrong((ErrorGroup(LONG),)))
+        elsewhere = replace(item, connection="outlet")
+        for message, theirs in zip(every(item), every(elsewhere), strict=True):
+            assert message.delivery_id.startswith(f"{item.run_id} ")
+            assert theirs.delivery_id == f"outlet {message.delivery_id}"
 
     def test_what_becomes_of_a_stalled_run_must_be_seen(self, make_run: MakeRun) -> None:
         states: list[tuple[str, str | None]] = [("started", None)] * 3
@@ -356,6 +385,8 @@ class TestOtherMessages:
         assert contexts(moved)[-1] == why
         assert moved.text == f"{reply.text}\n{why}"
         assert not moved.is_reply
+        assert controls(reply)
+        assert controls(moved) == [], "what they do is told where it was meant for"
 
     def test_plain_words_have_no_blocks_and_fit_an_edit(self, ended: MakeRun) -> None:
         message = messages.run_message(item_of(ended("failure", reason="x" * 9_000), FAILED))
@@ -625,8 +656,8 @@ def test_whole_texts_lose_nothing(item: RunItem, said: list[str]) -> None:
     item = latest(item, errors=wrong)
     entry = item.history[-1]
     told = messages.whole_texts(item, entry)
-    for number, (_, text) in enumerate(shortened(item, entry), start=1):
-        own = [_whole(message) for message in told if message.part.startswith(f"text {number} ")]
+    for name, _, text in shortened(item, entry):
+        own = [_whole(message) for message in told if message.part.startswith(f"{name} from ")]
         assert "".join(own) == printable(text)
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.slack.limits import UPDATED_TEXT, check_content
-from runbell.items import HistoryEntry, RunItem
+from runbell.items import HistoryEntry, Missed, RunItem
 from runbell.reports import (
     BEST,
     LISTED,
@@ -48,6 +48,16 @@ def entry(kind: str, number: int = 1, **fields: Any) -> HistoryEntry:
 def item(run: Run, *history: HistoryEntry, task_id: str = "task-1") -> RunItem:
     run = replace(run, task_id=task_id)
     return RunItem("default", run.run_id, snapshot=run, history=history)
+
+
+def missing(
+    number: int, *, task_id: str = "task-1", names: Names | None = None, **fields: Any
+) -> RunItem:
+    """A run that was due at that minute of the night, and did not come."""
+    missed = Missed(task_id, f"2026-01-31T01:{number % 60:02}:00.000Z")
+    history = (entry("missed", **fields),)
+    run_id = f"missed-{task_id}-{number}"
+    return RunItem("default", run_id, history=history, names=names, missed=missed)
 
 
 def task(
@@ -203,6 +213,74 @@ class TestASummary:
         assert (len(report["stalled"]), report["stalled_more"]) == (LISTED, 15)
         assert len(report["mentions"]) == MENTIONED
 
+    def test_names_tasks_whose_runs_did_not_come_those_with_the_most_first(
+        self, run: Callable[[str], Run]
+    ) -> None:
+        items = [
+            missing(7),
+            *(missing(number, task_id="task-2", mentions=("S1",)) for number in (9, 5)),
+            missing(3, task_id="task-3", names=NAMES),
+            missing(1, task_id="task-4", held_in="#others"),
+            item(run("a"), entry("succeeded"), task_id="task-2"),
+        ]
+        assert read(summary(items, task(), task("task-2", names=None))) == [
+            "🌅 What the quiet hours held back",
+            "From 2026-01-30 21:00 UTC to 2026-01-31 06:00 UTC",
+            "✅ 1 succeeded · ⏰ 4 did not come",
+            "Nothing failed.",
+            "Missed",
+            "• Task `task-2`: 2 runs did not come, the first due 2026-01-31 01:05 UTC",
+            "• Products feed → products: 1 run did not come, due 2026-01-31 01:03 UTC",
+            "• Products feed → products: 1 run did not come, due 2026-01-31 01:07 UTC",
+        ]
+
+    def test_lists_ten_tasks_that_missed_runs_and_counts_the_others(self) -> None:
+        items = [missing(n, task_id=f"task-{n}") for n in range(LISTED + 15)]
+        lines = read(summary(items))
+        assert len([line for line in lines if line.startswith("•")]) == LISTED
+        assert lines[-1] == "… and 15 more tasks"
+
+    def test_names_tasks_that_recovered_from_failures_told_before(
+        self, run: Callable[[str], Run]
+    ) -> None:
+        def recovered(run_id: str, at: str) -> Run:
+            return replace(run(run_id), finished_at=f"2026-01-31T0{at}:00Z")
+
+        items = [
+            item(recovered("a", "4:20"), entry("recovered")),
+            item(recovered("b", "1:30"), entry("recovered"), task_id="task-2"),
+            item(recovered("c", "2:30"), entry("recovered"), task_id="task-2"),
+            item(run("d"), entry("failed"), task_id="task-3"),
+            item(recovered("e", "5:30"), entry("recovered"), task_id="task-3"),
+        ]
+        assert read(summary(items, task(), task("task-2", names=None), task("task-3"))) == [
+            "🌅 What the quiet hours held back",
+            "From 2026-01-30 21:00 UTC to 2026-01-31 06:00 UTC",
+            "💚 4 recovered · ❌ 1 failed",
+            "Failed",
+            "• Products feed → products: failed, recovered 2026-01-31 05:30 UTC",
+            "Recovered",
+            "• Task `task-2`: recovered 2026-01-31 02:30 UTC",
+            "• Products feed → products: recovered 2026-01-31 04:20 UTC",
+        ]
+
+    def test_of_runs_that_were_not_read_nothing_is_claimed(self, run: Callable[[str], Run]) -> None:
+        items = [item(run("a"), entry("succeeded"))]
+        assert read(summary(items, read_at_most=5_000))[2:] == [
+            "✅ 1 succeeded",
+            "Nothing failed among the runs that are counted.",
+            "Only the latest 5,000 runs are counted",
+        ]
+        assert read(summary([], read_at_most=5_000))[2:] == [
+            "Nothing was held back among the runs that are counted.",
+            "Only the latest 5,000 runs are counted",
+        ]
+
+    def test_of_an_earlier_release_is_told_too(self, run: Callable[[str], Run]) -> None:
+        report = summary([item(run("a"), entry("succeeded"))])
+        new = ("missed", "missed_more", "recovered", "recovered_more")
+        assert read({name: report[name] for name in report if name not in new}) == read(report)
+
     def test_is_calm_about_what_went_well(self, run: Callable[[str], Run]) -> None:
         items = [item(run(f"s-{n}"), entry("succeeded")) for n in range(1_234)]
         assert read(summary(items)) == [
@@ -235,7 +313,7 @@ class TestASummary:
             "Stalled",
             "• Products feed → products: run `t-1` stands still since 2026-01-30 23:00 UTC",
             "Connection `emea`",
-            "Only the first 5,000 runs are counted",
+            "Only the latest 5,000 runs are counted",
         ]
 
 
@@ -458,9 +536,15 @@ def test_any_summary_is_taken_by_the_table_and_by_slack(data: st.DataObject) -> 
         item(replace(base, run_id=data.draw(NAME) or "r"), data.draw(entries), task_id=each.task_id)
         for each in tasks
     ]
+    items += [
+        missing(number, task_id=each.task_id, names=each.info.names if each.info else None)
+        for number, each in enumerate(tasks)
+        if data.draw(st.booleans())
+    ]
     by_id = {each.task_id: each for each in tasks}
-    report = summary_of(items, by_id, CHANNEL, BEGIN, END, read_at_most=5_000)
-    assert (report is None) is (not items)
+    read_at_most = data.draw(st.none() | st.just(5_000))
+    report = summary_of(items, by_id, CHANNEL, BEGIN, END, read_at_most=read_at_most)
+    assert (report is None) is (not items and read_at_most is None)
     if report is None:
         return
     assert sum(report["counts"].values()) == len(items)
@@ -507,6 +591,7 @@ def test_the_longest_reports_are_taken_too(letter: str) -> None:
     text = hold(digest(seen, *tasks, *failing))
     assert text.endswith(("\n…", "before"))
     base = Run("r", "a", "t", "finished", "reindex", "2026-01-30T22:00:00Z")
+    well = [task(f"well-{n}{long}", names=names) for n in range(30)]
     held = [
         item(
             replace(base, run_id=f"{n}{long}"),
@@ -516,7 +601,12 @@ def test_the_longest_reports_are_taken_too(letter: str) -> None:
         for n, each in enumerate(failing)
         for kind in ("failed", "stalled")
     ]
-    assert hold(summary(held, *failing, read_at_most=5_000)).count("\n") > LISTED
+    held += [missing(number, task_id=each.task_id) for number, each in enumerate(failing)]
+    held += [
+        item(replace(base, run_id=f"{n}{long}"), entry("recovered"), task_id=each.task_id)
+        for n, each in enumerate(well)
+    ]
+    assert hold(summary(held, *well, *failing, read_at_most=5_000)).count("\n") > LISTED
 
 
 @given(runs=st.lists(st.integers(0, 10**6), min_size=4, max_size=4))

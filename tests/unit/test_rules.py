@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from runbell.changes import State
+from runbell.quiet import QuietHours
 from runbell.rules import (
     LEAST_OVERTIME,
     OVERTIME,
     Announcement,
     Kind,
+    Mute,
     Routing,
     Standstill,
     Watch,
@@ -109,6 +112,78 @@ def test_nothing_at_all_is_told_while_it_is_muted(kind: Kind, owed: bool) -> Non
 @pytest.mark.parametrize("until", [None, "", "soon", "2026-01-31T09:29:59Z"])
 def test_what_is_no_moment_to_come_mutes_nothing(until: str | None) -> None:
     assert announce(Kind.FAILED, Routing("#runs", ALL, muted_until=until), NOW) is not None
+
+
+@pytest.mark.parametrize(
+    "silence",
+    [
+        {"mute": Mute("U1", "2026-01-31T09:00:00Z")},
+        {"mute": Mute("U1", "2026-01-31T09:00:00Z", "2026-01-31T10:00:00Z")},
+        {"quiet_hours": QuietHours("09:00", "10:00")},
+        {"muted_until": "2026-01-31T10:00:00Z"},
+    ],
+    ids=["mute until it recovers", "mute for a time", "quiet hours", "a watch's mute"],
+)
+class TestSilence:
+    @pytest.mark.parametrize("kind", list(Kind))
+    def test_what_somebody_has_just_asked_for_is_told_all_the_same(
+        self, silence: dict[str, Any], kind: Kind
+    ) -> None:
+        routing = replace(Routing("#runs", frozenset(Kind), ("U1",)), **silence)
+        insisted = routing.with_watch(Watch(insists=True))
+        assert announce(kind, insisted, NOW) == Announcement(kind, "#runs", ("U1",))
+        assert announce(kind, insisted.with_watch(Watch()), NOW) is not None, "nor taken back"
+
+    def test_a_recovery_is_told_in_the_thread_of_its_failures_alone(
+        self, silence: dict[str, Any]
+    ) -> None:
+        routing = replace(Routing("#runs", frozenset(Kind)), **silence)
+        told = announce(Kind.RECOVERED, routing, NOW, in_incident=True)
+        aloud = Announcement(Kind.RECOVERED, "#runs")
+        if "muted_until" in silence:
+            assert told is None, "who wants nothing to be heard before a moment hears nothing"
+        elif silence == {"mute": Mute("U1", "2026-01-31T09:00:00Z")}:
+            assert told == aloud, "it is what that mute waits for"
+        else:
+            assert told == replace(aloud, hushed=True)
+
+    def test_nothing_else_is_hushed(self, silence: dict[str, Any]) -> None:
+        routing = replace(Routing("#runs", frozenset(Kind)), **silence)
+        for kind in set(Kind) - {Kind.RECOVERED}:
+            told = announce(kind, routing, NOW, in_incident=True)
+            assert told is None or not told.hushed
+        alone = announce(Kind.RECOVERED, routing, NOW)
+        assert alone is None or not alone.hushed, "there is no thread that it could be told in"
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_mute_until_a_task_recovers_does_not_hide_that_it_never_will(kind: Kind) -> None:
+    endless = Mute("U1", "2026-01-31T09:00:00Z")
+    for_a_time = replace(endless, until="2026-01-31T10:00:00Z")
+    routing = Routing("#runs", frozenset(Kind), mute=endless)
+    is_told = announce(kind, routing, NOW) is not None
+    assert is_told is (kind in {Kind.BLOCKED, Kind.SUCCEEDED, Kind.RECOVERED})
+    assert announce(kind, replace(routing, mute=for_a_time), NOW) is None
+    later = NOW + timedelta(minutes=30)
+    assert announce(kind, replace(routing, mute=for_a_time), later) is not None
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_who_was_woken_by_a_beginning_hears_of_its_end_in_quiet_hours(kind: Kind) -> None:
+    def is_held(breaks: set[str], *, owed: bool = False, in_incident: bool = False) -> bool:
+        hours = QuietHours("09:00", "10:00", break_through=frozenset(breaks))
+        routing = Routing("#runs", frozenset(Kind), quiet_hours=hours)
+        told = announce(kind, routing, NOW, owed=owed, in_incident=in_incident)
+        assert told is not None
+        return told.held is not None or told.hushed
+
+    assert not is_held({"stalled"}, owed=True)
+    asks = kind in {Kind.STALLED, Kind.RESUMED, Kind.MISSED}
+    assert is_held({"stalled"}) is not asks
+    assert is_held(set(), owed=True)
+    failures_break = kind in {Kind.FAILED, Kind.BLOCKED}
+    assert is_held({"failed"}, in_incident=True) is not (failures_break or kind is Kind.RECOVERED)
+    assert is_held({"failed"}) is not failures_break
 
 
 def test_an_announcement_knows_whom_to_mention() -> None:

@@ -34,9 +34,10 @@ class Story:
     item: RunItem
 
     def get(self, connection: str, run_id: str) -> RunItem:
-        if run_id == self.item.thread_of:
-            return replace(self.item, run_id=run_id, deliveries={CHANNEL: Delivery("C1", "0.5")})
         return self.item
+
+    def thread_in(self, connection: str, thread_of: str, channel: str) -> str | None:
+        return "0.5" if thread_of == self.item.thread_of else None
 
     def record_delivery(self, item: RunItem, delivery: Delivery, *, settled: bool) -> None:
         pending = None if settled else self.item.pending_since
@@ -189,6 +190,17 @@ def test_what_follows_a_failure_is_told_in_its_thread(item: Callable[..., RunIte
     hushed = latest(unseen, hushed=True)
     assert deliver(hushed, slack) == [("broadcast", True), ("reply", False)]
     assert slack.threads == {"0.5"}
+
+
+def test_a_failure_that_pings_nobody_is_told_once_where_its_thread_is_read(
+    item: Callable[..., RunItem],
+) -> None:
+    hushed = latest(item("started", "failed", told=1, ts="1.0"), hushed=True)
+    own = replace(hushed, thread_of="first-run")
+    assert deliver(own, Channel()) == [("edit", False), ("reply", False)], "it is elsewhere"
+    inside = replace(own.delivery, thread="0.5")
+    within = replace(own, deliveries={CHANNEL: inside})
+    assert deliver(within, Channel()) == [("edit", False)], "it is in the thread itself"
 
 
 def test_a_long_text_follows_in_the_thread_and_calls_nobody(item: Callable[..., RunItem]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from runbell.checker import Checker
@@ -23,7 +24,7 @@ SETTLED_AFTER = timedelta(seconds=90)
 holds back what it has seen, and is saved within the minute that a function may run."""
 
 MOST_OF_SUMMARY = 5_000
-"""Runs that are read for a summary, the earliest first."""
+"""Runs that are read for a summary, the latest first."""
 
 MOST_OF_DIGEST = 20_000
 """Runs that are read for a digest, the latest first."""
@@ -90,20 +91,27 @@ class Reporter:
         if expected is None or end is None or self._now() < end + SETTLED_AFTER:
             return 0  # by now another tick has made it, or it is too early
         channel, begin, until = expected["channel"], expected["begin"], expected["end"]
+        since = instant(begin) or end
+        # The latest first, so that they are told in any case. What changes meanwhile becomes the
+        # latest, and would be passed over: it is read after that.
+        meanwhile = max(since, self._now() - SETTLED_AFTER)
+        readings = [
+            self._pages(self._connection, since, MOST_OF_SUMMARY, deadline),
+            self._pages(self._connection, meanwhile, MOST_OF_SUMMARY, deadline, forward=True),
+            self._pages(key, since, MOST_OF_SUMMARY, deadline),  # the runs that are missing
+        ]
         items: dict[str, RunItem] = {}
         more = False
-        since = instant(begin) or end
-        # The earliest first: a run that changes meanwhile is come by again, and not passed over.
-        for page, is_cut in self._pages(since, MOST_OF_SUMMARY, deadline, forward=True):
+        for page, is_cut in chain.from_iterable(readings):
             keys = [run_key(self._connection, item.run_id) for item in page]
             found = self._table.get_many(keys, consistent=False).values()
             held = (each for each in map(parse_item, found) if _is_held(each, channel, until))
             items |= {each.run_id: each for each in held}
-            more = is_cut
-        task_ids = {item.snapshot.task_id for item in items.values() if item.snapshot}
+            more = more or is_cut
+        subjects = (item.snapshot or item.missed for item in items.values())
         report = summary_of(
             items.values(),
-            self._tasks.get_many(self._connection, task_ids),
+            self._tasks.get_many(self._connection, {of.task_id for of in subjects if of}),
             channel,
             begin,
             until,
@@ -168,7 +176,8 @@ class Reporter:
         task_ids: set[str] = set()
         running = runs = 0
         back_to: datetime | None = None
-        for page, is_cut in self._pages(at - LOOK_BACK, MOST_OF_DIGEST, deadline):
+        pages = self._pages(self._connection, at - LOOK_BACK, MOST_OF_DIGEST, deadline)
+        for page, is_cut in pages:
             for item in page:
                 run = item.snapshot
                 if run is None:
@@ -183,15 +192,22 @@ class Reporter:
         return Seen(ended, frozenset(task_ids), running, runs, back_to)
 
     def _pages(
-        self, since: datetime, most: int, deadline: Deadline, *, forward: bool = False
+        self,
+        owner: str,
+        since: datetime,
+        most: int,
+        deadline: Deadline,
+        *,
+        forward: bool = False,
     ) -> Iterator[tuple[list[RunItem], bool]]:
         """Read the runs that have changed since a moment, by when they have.
 
-        Each page comes with whether more of them are left unread.
+        The owner is the connection, or the key of a summary, for runs that are missing. Each page
+        comes with whether more of them are left unread.
         """
         from boto3.dynamodb.conditions import Key
 
-        key = Key("recent").eq(self._connection) & Key("updated_at").gte(timestamp(since))
+        key = Key("recent").eq(owner) & Key("updated_at").gte(timestamp(since))
         start: dict[str, str] | None = None
         while most > 0:
             _check(deadline)

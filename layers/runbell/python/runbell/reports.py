@@ -110,14 +110,15 @@ def summary_of(
     """Sum up what the quiet hours of a channel have held back; None if that is nothing.
 
     Args:
-        items: Runs that have changed since they began.
+        items: Runs that have changed since they began, and runs that are missing.
         tasks: Their tasks, as they are now.
         channel: Whose quiet hours.
         begin, end: When they were (RFC 3339, UTC).
-        read_at_most: How many runs were read, if there were more.
+        read_at_most: How many runs, the latest ones, were read, if there were more. Then nobody
+            knows that there is nothing to tell.
     """
     held = [of for item in items if (of := _held_of(item, channel, end))]
-    if not held:
+    if not held and not read_at_most:
         return None
     by_task: dict[str, list[_Held]] = defaultdict(list)
     for each in held:
@@ -137,6 +138,8 @@ def summary_of(
         (each for each in held if each.last.kind == Kind.STALLED),
         key=lambda each: (each.last.at, each.item.run_id),
     )
+    missed = _missed(held, tasks)
+    recovered = _recovered([each for each in held if each.task_id not in by_task], tasks)
     return {
         "kind": SUMMARY,
         "begin": begin,
@@ -146,6 +149,10 @@ def summary_of(
         "failed_more": max(0, len(failed) - LISTED),
         "stalled": [_stalled(each, tasks.get(each.task_id)) for each in stalled[:LISTED]],
         "stalled_more": max(0, len(stalled) - LISTED),
+        "missed": missed[:LISTED],
+        "missed_more": max(0, len(missed) - LISTED),
+        "recovered": recovered[:LISTED],
+        "recovered_more": max(0, len(recovered) - LISTED),
         "mentions": [*mentions][:MENTIONED],
         **({"read_at_most": read_at_most} if read_at_most else {}),
     }
@@ -201,13 +208,14 @@ class _Held:
 def _held_of(item: RunItem, channel: str, end: str) -> _Held | None:
     """What quiet hours held back of a run; None if nothing, or people know by now."""
     held = [each for each in item.history if (each.held_in, each.held_until) == (channel, end)]
-    if not held or item.snapshot is None:
+    of = item.snapshot or item.missed
+    if not held or of is None:
         return None
     last = held[-1]
     if any(each.announced and each.number > last.number for each in item.history):
         return None  # the run's message tells all of it
     failures = [each for each in held if each.kind in FAILURES]
-    return _Held(item, item.snapshot.task_id, last, failures)
+    return _Held(item, of.task_id, last, failures)
 
 
 def _kind_in(entry: HistoryEntry) -> str:
@@ -238,6 +246,40 @@ def _stalled(held: _Held, task: TaskItem | None) -> dict[str, Any]:
         "since": held.last.at,
         "moved": held.item.history[-1].number > held.last.number,
     }
+
+
+def _missed(held: Iterable[_Held], tasks: Mapping[str, TaskItem]) -> list[dict[str, Any]]:
+    """The tasks of which runs did not come: how many, and when the first of them was due."""
+    due: dict[str, list[str]] = defaultdict(list)
+    names: dict[str, Names | None] = {}
+    for each in held:
+        if each.item.missed is not None:
+            due[each.task_id].append(each.item.missed.expected_at)
+            names[each.task_id] = each.item.names
+    order = sorted(due, key=lambda task_id: (-len(due[task_id]), min(due[task_id]), task_id))
+    return [
+        {
+            **_called(task_id, tasks.get(task_id), names[task_id]),
+            "runs": len(due[task_id]),
+            "expected_at": min(due[task_id]),
+        }
+        for task_id in order
+    ]
+
+
+def _recovered(held: Iterable[_Held], tasks: Mapping[str, TaskItem]) -> list[dict[str, Any]]:
+    """The tasks that have recovered, and when: people were told before that they fail."""
+    found: list[tuple[str, str, Names | None]] = []
+    for each in held:
+        run = each.item.snapshot
+        if run is not None and each.last.kind == Kind.RECOVERED:
+            found.append((End.of(run).ended_at or each.last.at, each.task_id, each.item.names))
+    found.sort(key=lambda each: each[:2])
+    latest = {task_id: (at, names) for at, task_id, names in found}
+    return [
+        {**_called(task_id, tasks.get(task_id), names), "recovered_at": at}
+        for task_id, (at, names) in latest.items()
+    ]
 
 
 def _failing(task: TaskItem) -> dict[str, Any]:

@@ -161,12 +161,12 @@ class Rerunner:
             return "Algolia does not know the task any more."
         if isinstance(error, AlgoliaCredentialError):
             return (
-                f"Algolia refuses the key: {error}. "
+                f"Algolia refuses the key: {_sentence(error)} "
                 "To run a task it needs the ACLs addObject, deleteIndex and editSettings."
             )
         if isinstance(error, ConfigurationError):
             return "The credentials for Algolia are not usable. The log of the function says why."
-        return f"{error}."
+        return _sentence(error)
 
     def _if_begun(self, wish: Rerun) -> str:
         """What becomes of a run that may have begun without our knowing its ID."""
@@ -178,6 +178,12 @@ class Rerunner:
     def _log(self, wish: Rerun, error: RunbellError) -> None:
         extra = {"run_id": wish.run_id, "task_id": wish.task_id, **told(error)}
         logger.error("a task could not be run again", extra=extra)
+
+
+def _sentence(error: RunbellError) -> str:
+    """An error as a sentence; Algolia's words may end as one already."""
+    words = str(error)
+    return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
 def _watch(item: RunItem) -> Watch:

@@ -423,7 +423,7 @@ class RunStore:
             "due_at": until,
             EXPIRY: int((end + self._retention).timestamp()),
         }
-        key = f"summary#{connection}#{until} {channel}"
+        key = _summary_key(connection, until, channel)
         self._table.update(key, put=put, condition=Attr("end").not_exists())
 
     def create_test(self, connection: str, test_id: str, channel: str) -> None:
@@ -448,37 +448,55 @@ class RunStore:
         entry: HistoryEntry,
         channel: str,
         names: Names | None,
-        held_until: datetime | None = None,
+        *,
+        held: tuple[datetime, datetime] | None = None,
+        thread_of: str | None = None,
     ) -> RunItem | None:
         """Save that a run is missing and to be announced so; None if it was saved before.
 
-        It goes the way of a run's item, under an ID made of the task and the moment. In quiet hours
-        it is left to the sweep after them.
+        It goes the way of a run's item, under an ID made of the task and the moment.
+
+        Args:
+            connection: Whose run.
+            missed: Which.
+            entry: The change that it is.
+            channel: Where it is told.
+            names: Those of the run's task, as far as they are known.
+            held: The quiet hours (begin and end) that hold it back. Then their summary tells it,
+                and is due from now on; the index `recent` lists it under that summary.
+            thread_of: The run in whose thread it is told, if any.
         """
         from boto3.dynamodb.conditions import Attr
 
         now = timestamp(self._now())
         moment = f"{connection} {missed.task_id} {missed.expected_at}"
         run_id = f"missed-{uuid.uuid5(uuid.NAMESPACE_URL, moment)}"
+        key = run_key(connection, run_id)
+        put: dict[str, Any] = {
+            "connection": connection,
+            "run_id": run_id,
+            "version": 1,
+            "missed": asdict(missed),
+            "history": [entry_attributes(entry)],
+            "names": known(asdict(names)) if names else {},
+            "channel": channel,
+            "deliveries": {},
+            "updated_at": now,
+        }
+        if thread_of is not None:
+            put["thread_of"] = thread_of
+        if held is None:
+            put |= {"pending": connection, "pending_since": now, "pending_due": now}
+        else:
+            if self._table.get(key):
+                return None  # told or held back before: these quiet hours have nothing of it
+            begin, end = held
+            # Before it is saved: a summary with nothing to tell is none, and does no harm.
+            self.expect_summary(connection, channel, begin, end)
+            put["recent"] = _summary_key(connection, timestamp(end), channel)
+            put[EXPIRY] = self._expiry(self._retention)
         not_saved_before = Attr("version").not_exists()
-        saved = self._table.update(
-            run_key(connection, run_id),
-            put={
-                "connection": connection,
-                "run_id": run_id,
-                "version": 1,
-                "missed": asdict(missed),
-                "history": [entry_attributes(entry)],
-                "names": known(asdict(names)) if names else {},
-                "channel": channel,
-                "deliveries": {},
-                "updated_at": now,
-                "pending": connection,
-                "pending_since": now,
-                "pending_due": timestamp(held_until) if held_until else now,
-            },
-            condition=not_saved_before,
-        )
+        saved = self._table.update(key, put=put, condition=not_saved_before)
         return parse_item(saved) if saved else None
 
     def create_report(
@@ -535,3 +553,8 @@ class RunStore:
     def _expiry(self, after: timedelta) -> int:
         """When DynamoDB may drop the item: seconds since 1970, as its TTL wants them."""
         return int((self._now() + after).timestamp())
+
+
+def _summary_key(connection: str, until: str, channel: str) -> str:
+    """Where it is written down that the quiet hours of a channel are to be summed up."""
+    return f"summary#{connection}#{until} {channel}"

@@ -135,29 +135,38 @@ class Timekeeper:
         return newest is None or not is_answered_by(expected, newest.created_at)
 
     def _announce_missed(self, task: TaskItem, info: TaskInfo) -> int:
-        """Save that a run is missing, once, and have it told."""
+        """Save that a run is missing, once, and have it told: in the thread of its task's failures,
+        if it is failing.
+        """
         expected_at = task.info.next_run if task.info else None
         announcement = announce(Kind.MISSED, self._checker.routing_of(task), self._now())
         if announcement is None or expected_at is None:
             return 0
+        channel, held, incident = announcement.channel, announcement.held, task.incident
         entry = HistoryEntry(
             number=1,
             kind=Kind.MISSED,
             status=Kind.MISSED,
             outcome=None,
             at=timestamp(self._now()),
-            announced=True,
+            announced=held is None,
             mentions=announcement.mentions,
+            held_until=timestamp(held[1]) if held else None,
+            held_in=channel if held else None,
         )
-        missed = Missed(task.task_id, expected_at)
-        held_until = announcement.held[1] if announcement.held else None
         item = self._store.create_missed(
-            self._connection, missed, entry, announcement.channel, info.names, held_until
+            self._connection,
+            Missed(task.task_id, expected_at),
+            entry,
+            channel,
+            info.names,
+            held=held,
+            thread_of=incident.run_id if incident and incident.channel == channel else None,
         )
         if item is None:
             return 0
         logger.info("a run is missing", extra={"task_id": task.task_id, "expected_at": expected_at})
-        if held_until is None:
+        if held is None:
             self._checker.enqueue(item)
         return 1
 

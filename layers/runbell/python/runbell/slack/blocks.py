@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 Block = dict[str, Any]
+
+_SPECIAL = re.compile("<(?=[!@#])")
 
 
 def section(text: str) -> Block:
@@ -29,20 +32,25 @@ def divider() -> Block:
 
 def preformatted(text: str) -> Block:
     """A text as it is, line by line, in which nothing is markup and nothing needs escaping."""
-    code = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
-    return {"type": "rich_text", "elements": [code]}
+    return _rich("rich_text_preformatted", text)
 
 
 def words(text: str) -> Block:
     """A paragraph of somebody else's words, in which nothing is markup: `_id_` stays `_id_`."""
-    section = {"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}
-    return {"type": "rich_text", "elements": [section]}
+    return _rich("rich_text_section", text)
 
 
 def quote(text: str) -> Block:
     """The same, as a quotation."""
-    quotation = {"type": "rich_text_quote", "elements": [{"type": "text", "text": text}]}
-    return {"type": "rich_text", "elements": [quotation]}
+    return _rich("rich_text_quote", text)
+
+
+def _rich(kind: str, text: str) -> Block:
+    """A text that is not parsed. What would be a mention elsewhere is broken up all the same, by a
+    sign that has no width, for whatever may make mrkdwn of it on its way.
+    """
+    said = {"type": "text", "text": _SPECIAL.sub("<\N{WORD JOINER}", text)}
+    return {"type": "rich_text", "elements": [{"type": kind, "elements": [said]}]}
 
 
 def _mrkdwn(text: str) -> Block:

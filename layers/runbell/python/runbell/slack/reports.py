@@ -29,6 +29,7 @@ _HELD: dict[str, tuple[str, str]] = {
     Kind.BLOCKED: ("⛔", "blocked"),
     Kind.SKIPPED: ("⏭️", "skipped"),
     Kind.STALLED: ("⏳", "stalled"),
+    Kind.MISSED: ("⏰", "did not come"),
     Kind.RESUMED: ("🔄", "moved again"),
     Kind.STARTED: ("🔄", "started"),
     Kind.CREATED: ("🔵", "created"),
@@ -80,7 +81,7 @@ def report_message(item: RunItem) -> Message:
 
 
 def _summary(report: Mapping[str, Any], name: Callable[[str], str]) -> Parts:
-    """What was held back: how many runs, which tasks have failed, and which runs stand still."""
+    """What was held back: how many runs, which tasks failed, and what else people must see."""
     counts = report["counts"]
     said = [
         f"{icon} {_number(counts[kind])} {words}"
@@ -88,16 +89,27 @@ def _summary(report: Mapping[str, Any], name: Callable[[str], str]) -> Parts:
         if counts.get(kind)
     ]
     hours = f"{_when(report['begin'], 'From ')} {_when(report['end'], 'to ')}"
-    parts: list[list[str]] = [[hours, " · ".join(said)]]
+    among = " among the runs that are counted" if "read_at_most" in report else ""
+    parts: list[list[str]] = [[hours, " · ".join(said) or f"Nothing was held back{among}."]]
     failed, stalled = report["failed"], report["stalled"]
+    missed, recovered = report.get("missed"), report.get("recovered")
     if failed:
         lines = [f"• {_task(each, name)}: {_became(each)}" for each in failed]
         parts.append([name("Failed"), *lines, *_more(report["failed_more"], "task")])
-    else:
-        parts[0].append("Nothing failed.")
+    elif said:
+        parts[0].append(f"Nothing failed{among}.")
+    if recovered:
+        lines = [
+            f"• {_task(each, name)}: {_when(each['recovered_at'], 'recovered ')}"
+            for each in recovered
+        ]
+        parts.append([name("Recovered"), *lines, *_more(report["recovered_more"], "task")])
     if stalled:
         lines = [f"• {_task(each, name)}: {_stood(each)}" for each in stalled]
         parts.append([name("Stalled"), *lines, *_more(report["stalled_more"], "run")])
+    if missed:
+        lines = [f"• {_task(each, name)}: {_came_not(each)}" for each in missed]
+        parts.append([name("Missed"), *lines, *_more(report["missed_more"], "task")])
     return parts
 
 
@@ -119,6 +131,12 @@ def _stood(stalled: Mapping[str, Any]) -> str:
     if stalled["moved"]:
         return f"run {run} stood still {_when(stalled['since'], 'from ')} on, and went on"
     return f"run {run} stands still {_when(stalled['since'], 'since ')}"
+
+
+def _came_not(missed: Mapping[str, Any]) -> str:
+    runs = int(missed["runs"])
+    due = _when(missed["expected_at"], "due " if runs == 1 else "the first due ")
+    return f"{_count(runs, 'run')} did not come, {due}"
 
 
 def _digest(report: Mapping[str, Any], name: Callable[[str], str]) -> Parts:
@@ -210,8 +228,7 @@ def _read(report: Mapping[str, Any]) -> list[str]:
     """That there was too much to count all of it."""
     if "read_at_most" not in report:
         return []
-    which = "first" if report["kind"] == SUMMARY else "latest"
-    return [f"Only the {which} {_number(report['read_at_most'])} runs are counted"]
+    return [f"Only the latest {_number(report['read_at_most'])} runs are counted"]
 
 
 def _task(task: Mapping[str, Any], name: Callable[[str], str]) -> str:
