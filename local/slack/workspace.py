@@ -107,7 +107,7 @@ class Workspace:
         With a ``thread_ts`` that names no message Slack refuses nothing: it posts the message in
         the channel itself, and its answer has no ``thread_ts``. Slack does not document that;
         people have reported it: https://github.com/slack-go/slack/issues/1571 and
-        https://github.com/langchain-ai/open-swe/issues/2753. What becomes of a reply to a reply is
+        https://github.com/langchain-ai/open-swe/pull/2753. What becomes of a reply to a reply is
         said nowhere but that one should not ask for it; here it is posted in the channel as well,
         where it is noticed.
         """

@@ -356,6 +356,8 @@ class TestRefusals:
         [(kind, by, text)] = notes()
         assert (kind, by) == (NoteKind.REFUSED, ANNA)
         assert words in text
+        assert text[0].isupper()
+        assert text.endswith("."), "it stands after a sentence that says who asked"
         assert algolia.api_key not in text
         assert [wake.run_id for wake in queue.wakes()] == [RUN]
         assert not is_due(store)
@@ -364,6 +366,24 @@ class TestRefusals:
         assert reruns.ask("default", RUN, "task-1", ANNA)
         reopen().look(RUN, Deadline(30))
         assert notes()[1:] == [(NoteKind.AGAIN, ANNA, started(algolia)[-1])]
+
+    @pytest.mark.parametrize(("status", "word"), [(400, "No."), (403, "Not this key!")])
+    def test_what_algolia_says_as_a_sentence_stays_one(
+        self,
+        status: int,
+        word: str,
+        failed: RunItem,
+        reruns: RerunStore,
+        algolia: AlgoliaStandIn,
+        reopen: Reopen,
+        notes: Notes,
+    ) -> None:
+        reruns.ask("default", RUN, "task-1", ANNA)
+        algolia.faults.add(Fault("error", status=status, error=word), path="/run", times=2)
+        reopen().look(RUN, Deadline(30))
+        [(_, _, text)] = notes()
+        assert word in text
+        assert f"{word}." not in text
 
     def test_the_same_refusal_twice_is_told_twice(
         self,

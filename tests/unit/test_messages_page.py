@@ -46,7 +46,7 @@ def test_every_kind_is_explained_in_its_words(kind: Kind, make_run: MakeRun) -> 
 @pytest.mark.parametrize("kind", list(NoteKind))
 def test_every_note_is_explained_in_its_words(kind: NoteKind) -> None:
     words = row("Buttons, and what becomes of them", kind)[0]
-    said = note_in_words(Note(kind, "U1", "", "2026-01-31T09:30:00Z"))
+    said = note_in_words(Note(kind, "U01", "", "2026-01-31T09:30:00Z"))
     pattern = re.escape(words).replace("…", ".+")
     assert re.fullmatch(pattern, said)
 

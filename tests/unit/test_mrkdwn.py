@@ -126,7 +126,7 @@ def test_a_mention_is_of_a_user_a_group_or_a_channel(name: str, written: str) ->
 
 @given(hostile_texts | st.from_regex(r"[USW<!][A-Z0-9|>\n]*"))
 def test_a_mention_is_one_token_or_nothing(name: str) -> None:
-    assert re.fullmatch(r"(<(@|!subteam\^)?[USW][A-Z0-9]{1,20}>|<!(here|channel)>)?", mention(name))
+    assert re.fullmatch(r"(<(@|!subteam\^)?[USW][A-Z0-9]{2,31}>|<!(here|channel)>)?", mention(name))
 
 
 @given(st.text(st.sampled_from("a \n\r\t\x00\x1b\x7f\x85\u2028<`")))

@@ -170,6 +170,35 @@ class TestStarting:
             assert server.answered == ["GET", "POST"]
             assert server.lost == []
 
+    def test_what_is_asked_at_the_same_time_is_not_disturbed(
+        self, bench_of: BenchOf, run_document: Callable[..., dict[str, Any]]
+    ) -> None:
+        both_started = threading.Barrier(2, timeout=10)
+
+        def handle(request: Request) -> Answer:
+            if request.method == "GET":
+                return Answer.of_json(200, run_document(runID="known"))
+            return Answer.of_json(200, {"runID": f"new-{both_started.wait()}"})
+
+        bench = bench_of(handle)
+        adapter = HesitantAdapter()
+        bench.session.mount("http://", adapter)
+        with ThreadPoolExecutor(3) as pool:
+            known = pool.submit(bench.client.get_run, "known", Deadline(60.0))
+            assert adapter.hesitates.wait(10)
+            started = [pool.submit(bench.run) for _ in range(2)]
+            assert {each.result(20) for each in started} == {"new-0", "new-1"}
+            adapter.go_on.set()
+            assert known.result(20).run_id == "known"
+
+        assert bench.client.requests_made == 3
+        assert bench.slept == []
+        # The pool's own connection is still there, and no run was started by it.
+        assert bench.client.get_run("known", Deadline(60.0)).run_id == "known"
+        first, second = adapter.pools
+        assert first is second
+        assert first.num_connections == 1
+
     def test_others_go_on_asking_meanwhile(self, bench: Bench, algolia: AlgoliaStandIn) -> None:
         known = bench.run()
 
@@ -466,6 +495,24 @@ class TestSecrecy:
 def whole_text(error: BaseException) -> str:
     """All that a log could show of an error."""
     return "".join(traceback.format_exception(error)) + repr(error) + str(vars(error))
+
+
+class HesitantAdapter(HTTPAdapter):
+    """Lets its first request pause where it has its pool and no connection out of it yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pools: list[Any] = []
+        self.hesitates = threading.Event()
+        self.go_on = threading.Event()
+
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        pool = super().get_connection_with_tls_context(*args, **options)
+        self.pools.append(pool)
+        if not self.hesitates.is_set():
+            self.hesitates.set()
+            self.go_on.wait(20)
+        return pool
 
 
 class ForgetfulServer(ThreadingTCPServer):

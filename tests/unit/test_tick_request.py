@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from runbell.errors import RequestError
-from runbell.tick import LONGEST_ID, TickRequest, parse_tick
+from runbell.run import LONGEST_ID
+from runbell.tick import TickRequest, parse_tick
 
 
 @pytest.mark.parametrize(

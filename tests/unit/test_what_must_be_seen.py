@@ -88,7 +88,7 @@ def item(make_run: MakeRun) -> Callable[..., RunItem]:
 
     def make(*kinds: str, told: int = 0, ts: str | None = None) -> RunItem:
         history = tuple(
-            HistoryEntry(number, kind, "started", None, AT, announced=True, mentions=("U1",))
+            HistoryEntry(number, kind, "started", None, AT, announced=True, mentions=("U01",))
             for number, kind in enumerate(kinds, start=1)
         )
         run = make_run(status="started")
@@ -113,9 +113,9 @@ def deliver(item: RunItem, slack: Channel) -> list[tuple[str, bool]]:
     notifier.deliver(Wake.of(item))
     assert store.item.pending_since is None
     for _, message in slack.said:
-        in_blocks = "<@U1>" in message.blocks[0]["text"]["text"]
-        assert in_blocks is message.text.startswith("<@U1>")
-    return [(how, "<@U1>" in message.text) for how, message in slack.said]
+        in_blocks = "<@U01>" in message.blocks[0]["text"]["text"]
+        assert in_blocks is message.text.startswith("<@U01>")
+    return [(how, "<@U01>" in message.text) for how, message in slack.said]
 
 
 @pytest.mark.parametrize("kind", SEEN)
@@ -215,15 +215,15 @@ def test_a_long_text_follows_in_the_thread_and_calls_nobody(item: Callable[..., 
 
 def test_what_somebody_did_is_an_edit_and_a_quiet_reply(item: Callable[..., RunItem]) -> None:
     slack = Channel()
-    note = Note(NoteKind.CLAIMED, "U2", AT)
+    note = Note(NoteKind.CLAIMED, "U02", AT)
     claimed = replace(item("failed", told=1, ts="1.0"), notes=(note,))
     assert deliver(claimed, slack) == [("edit", False), ("reply", False)]
-    assert all("👀 <@U2> is on it" in message.text for _, message in slack.said)
+    assert all("👀 <@U02> is on it" in message.text for _, message in slack.said)
 
 
 @pytest.mark.parametrize("can_edit", [True, False], ids=["bot", "webhook"])
 def test_a_run_that_is_missing_is_posted(can_edit: bool) -> None:
-    entry = HistoryEntry(1, Kind.MISSED, "missing", None, AT, announced=True, mentions=("U1",))
+    entry = HistoryEntry(1, Kind.MISSED, "missing", None, AT, announced=True, mentions=("U01",))
     item = RunItem(
         "default",
         "missed-task-1",

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from runbell.algolia_answers import (
-    LONGEST_ID,
     PER_PAGE,
     Answer,
     ListPage,
@@ -33,7 +32,7 @@ from runbell.errors import (
     OutOfTimeError,
     RunNotFoundError,
 )
-from runbell.run import Run, parse_run
+from runbell.run import LONGEST_ID, Run, parse_run
 from runbell.secrets import AlgoliaCredentials, Secret
 from runbell.text import clip
 
@@ -63,7 +62,7 @@ class IngestionClient:
 
     Args:
         secret: The connection's credentials; read anew once when they are refused.
-        session: The pooled HTTP session.
+        session: The pooled HTTP session; what starts a run goes by one of its own.
         base_url: Where the API is, if it isn't at the vendor's host of the region.
         sleep: Waits for so many seconds.
         jitter: A number from 0 to 1, new at each call.
@@ -258,7 +257,7 @@ class IngestionClient:
     def _ask(self, path: str, credentials: AlgoliaCredentials, deadline: Deadline) -> Any:
         """Make one request for a JSON document and make sense of its answer."""
         try:
-            answer = self._send("GET", path, credentials, deadline)
+            answer = self._send("GET", path, credentials, deadline, self._session)
         except AlgoliaAmbiguousError as error:  # who only asks may ask again
             raise AlgoliaUnavailableError(str(error)) from None
         return make_sense(answer, credentials.api_key)
@@ -268,16 +267,29 @@ class IngestionClient:
         path = f"/2/tasks/{_segment(task_id)}/run"
         # A connection that has idled, perhaps while the function was frozen, may be dead, which
         # shows only after the request: a new one leaves fewer runs in doubt.
-        self._session.close()
-        answer = self._send("POST", path, credentials, deadline)
+        with self._new_session() as session:
+            answer = self._send("POST", path, credentials, deadline, session)
         try:
             return new_run_in(answer, credentials.api_key)
         except RunNotFoundError as error:
             message = f"no task has the ID {clip(task_id, LONGEST_ID)!r}: {error}"
             raise RunNotFoundError(message, status=error.status) from None
 
+    def _new_session(self) -> Session:
+        """A session with no connection yet, which is nobody else's."""
+        from requests import Session
+
+        session = Session()
+        session.trust_env = self._session.trust_env  # by a proxy, or not, as all the others go
+        return session
+
     def _send(
-        self, method: str, path: str, credentials: AlgoliaCredentials, deadline: Deadline
+        self,
+        method: str,
+        path: str,
+        credentials: AlgoliaCredentials,
+        deadline: Deadline,
+        session: Session,
     ) -> Answer:
         """Make one request; what its answer says is not looked at.
 
@@ -297,7 +309,7 @@ class IngestionClient:
         with self._counting:
             self.requests_made += 1
         try:
-            with self._session.request(
+            with session.request(
                 method,
                 (self._base_url or f"https://data.{credentials.region}.algolia.com") + path,
                 headers={

@@ -21,6 +21,7 @@ from runbell.errors import (
     RunNotFoundError,
 )
 from runbell.retry_after import parse_retry_after
+from runbell.run import LONGEST_ID
 from runbell.text import clip
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ PER_PAGE = 100
 
 LARGEST_ANSWER = 8 * 1024 * 1024
 """Bytes of an answer that are read: a page of 100 runs takes about 50 KB."""
-
-LONGEST_ID = 128
-"""Characters of an ID; the vendor's are UUIDs."""
 
 
 @dataclass(frozen=True)

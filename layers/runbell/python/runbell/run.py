@@ -16,6 +16,9 @@ from typing import Any
 from runbell.errors import MalformedRunError
 from runbell.text import clip
 
+LONGEST_ID = 128
+"""Characters of an ID; the vendor's are UUIDs of 36."""
+
 MAX_WORD = 300
 """Characters of any other value that is Algolia's to choose, IDs aside."""
 
@@ -40,16 +43,6 @@ class Outcome(StrEnum):
 
     SUCCESS = "success"
     FAILURE = "failure"
-
-
-class RunType(StrEnum):
-    """The types of run that the vendor documents."""
-
-    REINDEX = "reindex"
-    UPDATE = "update"
-    DISCOVER = "discover"
-    VALIDATE = "validate"
-    PUSH = "push"
 
 
 class ReasonCode(StrEnum):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from runbell.errors import ConfigurationError
 from runbell.rules import Routing
+from runbell.slack_ids import is_user
 
 DISCOVERIES = ("all", "watched")
 """What `Discover` and a connection's `discover` may say."""
@@ -16,7 +17,6 @@ DISCOVERIES = ("all", "watched")
 NOTIFIABLE = ("created", "started", "succeeded", "failed", "skipped", "recovered", "stalled")
 """What `NotifyOn`, and the `notifyOn` of a connection or a watch, may name."""
 
-_USER = re.compile("[UW][A-Z0-9]{2,31}")
 _LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
 
 
@@ -162,7 +162,7 @@ def parse_slack_users(name: str, text: str) -> frozenset[str]:
     """
     users = [user for part in text.split(",") if (user := part.strip())]
     for user in users:
-        if not _USER.fullmatch(user):
+        if not is_user(user):
             raise ConfigurationError(f"{name} names {user!r}: give Slack's user IDs, U… or W…")
     return frozenset(users)
 

@@ -9,10 +9,7 @@ from typing import Any
 
 from runbell.connections import DEFAULT, NAME
 from runbell.errors import RequestError
-from runbell.run import instant
-
-LONGEST_ID = 128
-"""Characters of a run's ID; the vendor's are UUIDs of 36."""
+from runbell.run import LONGEST_ID, instant
 
 
 @dataclass(frozen=True)

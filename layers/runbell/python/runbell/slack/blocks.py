@@ -25,11 +25,6 @@ def header(text: str) -> Block:
     return {"type": "header", "text": {"type": "plain_text", "text": text, "emoji": True}}
 
 
-def divider() -> Block:
-    """A line across."""
-    return {"type": "divider"}
-
-
 def preformatted(text: str) -> Block:
     """A text as it is, line by line, in which nothing is markup and nothing needs escaping."""
     return _rich("rich_text_preformatted", text)

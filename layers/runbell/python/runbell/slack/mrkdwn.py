@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from runbell.slack_ids import is_group, is_user
 from runbell.text import clip
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_USER = re.compile(r"[UW][A-Z0-9]{1,20}")
-_GROUP = re.compile(r"S[A-Z0-9]{1,20}")
 _EVERYBODY = frozenset({"here", "channel"})
 
 
@@ -91,6 +90,6 @@ def mention(name: str) -> str:
     """
     if name in _EVERYBODY:
         return f"<!{name}>"
-    if _USER.fullmatch(name):
+    if is_user(name):
         return f"<@{name}>"
-    return f"<!subteam^{name}>" if _GROUP.fullmatch(name) else ""
+    return f"<!subteam^{name}>" if is_group(name) else ""

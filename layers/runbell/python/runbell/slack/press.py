@@ -14,12 +14,10 @@ from urllib.parse import parse_qs
 
 from runbell.connections import NAME
 from runbell.errors import RequestError
+from runbell.run import LONGEST_ID
 from runbell.slack.buttons import run_of
+from runbell.slack_ids import is_user
 
-LONGEST_ID = 128
-"""Characters of a run's ID; the vendor's are UUIDs of 36."""
-
-_USER = re.compile("[UW][A-Z0-9]{2,31}")
 _CHANNEL = re.compile("[CDG][A-Z0-9]{2,31}")
 _TS = re.compile("[0-9]{1,16}[.][0-9]{1,9}")
 
@@ -62,7 +60,7 @@ def parse_press(body: bytes) -> Press | None:
     if not isinstance(actions, list) or not actions or not isinstance(actions[0], dict):
         raise RequestError("must be a list of actions", "payload.actions")
     action, user = actions[0], _text(payload, "user", "id")
-    if not user or not _USER.fullmatch(user):
+    if not user or not is_user(user):
         raise RequestError("is no ID of a user", "payload.user.id")
     subject = run_of(_text(action, "block_id") or "")
     if subject is None:
