@@ -264,8 +264,8 @@ def test_who_watches_a_task_that_still_fails_is_mentioned_and_nobody_else(
     tasks: TaskStore,
     reports: Callable[[], list[Mapping[str, Any]]],
 ) -> None:
-    tasks.put_watch("default", "task-1", Watch(mentions=("S1",)))
-    tasks.put_watch("default", "task-2", Watch(mentions=("S2",)))
+    tasks.put_watch("default", "task-1", Watch(mentions=("S01",)))
+    tasks.put_watch("default", "task-2", Watch(mentions=("S02",)))
     show("run-1", "finished", "failure")
     show("run-2", "finished", "failure", taskID="task-2")
     watcher.tick(Deadline(30))
@@ -276,7 +276,7 @@ def test_who_watches_a_task_that_still_fails_is_mentioned_and_nobody_else(
     watcher.tick(Deadline(30))
 
     [report] = reports()
-    assert report["mentions"] == ["S1"]
+    assert report["mentions"] == ["S01"]
     assert [(each["task_id"], each["streak"]) for each in report["failed"]] == [
         ("task-1", 1),
         ("task-2", 0),
@@ -744,12 +744,12 @@ def test_a_digest_that_its_event_could_not_make_is_made_by_a_tick(
 def test_a_digest_goes_where_the_connection_announces_and_mentions_nobody(
     digest: Digest, days: int, queue: Queue, connections: ConnectionStore, table: Table
 ) -> None:
-    wishes = Watch(channel="#search", mentions=("S1",))
+    wishes = Watch(channel="#search", mentions=("S01",))
     connections.put(Connection("default", wishes=wishes))
     digest()
     [wake] = queue.wakes()
     assert wake.channel == "#search"
-    assert "S1" not in str(table.get(f"run#default#{wake.run_id}"))
+    assert "S01" not in str(table.get(f"run#default#{wake.run_id}"))
 
 
 def test_a_muted_connection_has_no_digest(

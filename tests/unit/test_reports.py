@@ -183,12 +183,12 @@ class TestASummary:
 
     def test_mentions_only_who_watches_what_still_fails(self, run: Callable[[str], Run]) -> None:
         items = [
-            item(run("a"), entry("failed", mentions=("S1", "here")), task_id="well"),
-            item(run("b"), entry("failed", mentions=("S2", "S3")), task_id="ill"),
+            item(run("a"), entry("failed", mentions=("S01", "here")), task_id="well"),
+            item(run("b"), entry("failed", mentions=("S02", "S3")), task_id="ill"),
             item(run("c"), entry("failed", mentions=("S3", "U1")), task_id="ill"),
             item(run("d"), entry("succeeded", mentions=("S4",)), task_id="ill"),
         ]
-        assert summary(items, task("well"), task("ill", 2))["mentions"] == ["S2", "S3", "U1"]
+        assert summary(items, task("well"), task("ill", 2))["mentions"] == ["S02", "S3", "U1"]
         assert summary(items, task("well"), task("ill"))["mentions"] == []
 
     def test_tells_which_stalled_runs_have_moved_since(self, run: Callable[[str], Run]) -> None:
@@ -218,7 +218,7 @@ class TestASummary:
     ) -> None:
         items = [
             missing(7),
-            *(missing(number, task_id="task-2", mentions=("S1",)) for number in (9, 5)),
+            *(missing(number, task_id="task-2", mentions=("S01",)) for number in (9, 5)),
             missing(3, task_id="task-3", names=NAMES),
             missing(1, task_id="task-4", held_in="#others"),
             item(run("a"), entry("succeeded"), task_id="task-2"),
@@ -292,7 +292,7 @@ class TestASummary:
 
     def test_says_how_bad_it_is(self, run: Callable[[str], Run]) -> None:
         items = [
-            *(item(run(f"f-{n}"), entry("failed", mentions=("S1",))) for n in range(3)),
+            *(item(run(f"f-{n}"), entry("failed", mentions=("S01",))) for n in range(3)),
             item(run("b-1"), entry("blocked"), task_id="task-2"),
             item(run("r-1"), entry("failed"), task_id="task-3"),
             item(run("r-2"), entry("recovered"), task_id="task-3"),
@@ -301,7 +301,7 @@ class TestASummary:
         tasks = [task(failures=4), task("task-2", 1, names=None), task("task-3"), task("task-4")]
         report = summary(items, *tasks, read_at_most=5_000)
         assert read(report, "emea") == [
-            "<!subteam^S1>",
+            "<!subteam^S01>",
             "🌅 What the quiet hours held back",
             "From 2026-01-30 21:00 UTC to 2026-01-31 06:00 UTC",
             "💚 1 recovered · ❌ 4 failed · ⛔ 1 blocked · ⏳ 1 stalled",

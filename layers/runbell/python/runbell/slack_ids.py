@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-_USER = re.compile("[UW][A-Z0-9]{1,31}")
-_GROUP = re.compile("S[A-Z0-9]{1,31}")
+_USER = re.compile("[UW][A-Z0-9]{2,31}")
+_GROUP = re.compile("S[A-Z0-9]{2,31}")
 
 
 def is_user(text: str) -> bool:
