@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -181,7 +182,8 @@ class Teller:
         )
         self._is_written_down = False
         if place.last_change is not None and place.ts:
-            self._edit(place.ts)  # it was found, as it was posted a while ago
+            with suppress(SlackUpdateError):
+                self._edit(place.ts)  # it was found, as it was posted a while ago
 
     # ---- Its thread -----------------------------------------------------------------------------
 
