@@ -33,6 +33,7 @@ gallery: $(VENV)/.done ## Write every kind of message into docs/gallery anew, wi
 	@$(BIN)/python -m local.gallery
 
 test: setup ## Run all tests
+	@! command -v npm >/dev/null || $(MAKE) --no-print-directory $(BLOCK_TYPES)/node_modules/.done || true
 	@$(BIN)/python -m local build
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 

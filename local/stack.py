@@ -102,6 +102,10 @@ class Stack:
             raise FunctionFailedError(payload)
         return payload
 
+    def remove(self) -> None:
+        """Delete the stack, or its schedule would go on for as long as the local AWS does."""
+        self.aws.client("cloudformation").delete_stack(StackName=self.name)
+
 
 class FunctionFailedError(Exception):
     """A function raised; the error's one argument is what Lambda says of it."""

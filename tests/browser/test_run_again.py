@@ -72,6 +72,7 @@ def chain(aws: LocalAws) -> Iterator[Chain]:
         stack.put_secret("SlackSecretArn", secret)
         slack.interactions_url = f"{stack.api_url}/slack/interactions"
         yield Chain(stack, algolia, slack)
+        stack.remove()
 
 
 @pytest.mark.parametrize("width", [PHONE, 1024])

@@ -61,7 +61,7 @@ def start(
                     "PATH": os.defpath,
                     "HOME": str(tmp_path),
                     "PYTHONPATH": os.pathsep.join(path),
-                    "AWS_LAMBDA_FUNCTION_TIMEOUT": "20",
+                    "AWS_LAMBDA_FUNCTION_TIMEOUT": "30",  # as in the template, for the longest
                 },
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

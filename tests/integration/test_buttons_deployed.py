@@ -121,6 +121,7 @@ def buttons(aws: LocalAws) -> Iterator[Buttons]:
         slack.interactions_url = f"{stack.api_url}/slack/interactions"
         slack.answer_within = 20.0  # the tests say themselves how long it may take
         yield Buttons(stack, algolia, slack)
+        stack.remove()
 
 
 def signed(secret: str, body: str, moment: float) -> dict[str, str]:

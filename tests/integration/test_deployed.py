@@ -124,6 +124,7 @@ def deployed(aws: LocalAws, request: pytest.FixtureRequest) -> Iterator[Deployme
             QueueUrl=stack.outputs["QueueUrl"], Attributes={"VisibilityTimeout": "5"}
         )
         yield Deployment(stack, algolia, slack)
+        stack.remove()
 
 
 @pytest.fixture
@@ -478,6 +479,7 @@ def test_a_secret_that_nobody_has_put_is_named(aws: LocalAws) -> None:
     answer = stack.call("POST", "/test-message")
     assert answer.json()["delivered"] is False
     assert "placeholder" in answer.json()["error"]
+    stack.remove()
 
 
 def assert_as_described(method: str, path: str, answer: Any) -> None:
