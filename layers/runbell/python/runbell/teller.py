@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +15,7 @@ from runbell.errors import (
     SlackPayloadError,
     SlackUpdateError,
 )
-from runbell.items import HistoryEntry, NoteKind, RunItem
+from runbell.items import Delivery, HistoryEntry, NoteKind, RunItem
 from runbell.observability import logger
 from runbell.run import instant, timestamp
 from runbell.slack import messages
@@ -182,8 +181,11 @@ class Teller:
         )
         self._is_written_down = False
         if place.last_change is not None and place.ts:
-            with suppress(SlackUpdateError):
+            try:
                 self._edit(place.ts)  # it was found, as it was posted a while ago
+            except SlackUpdateError as error:
+                extra = {"run_id": item.run_id, "cause": error.code}
+                logger.warning("a message that was found can't be brought up to date", extra=extra)
 
     # ---- Its thread -----------------------------------------------------------------------------
 
@@ -280,7 +282,7 @@ class Teller:
     # ---- One step -------------------------------------------------------------------------------
 
     def _untold(self) -> list[HistoryEntry]:
-        return [e for e in self._item.history if e.announced and e.number > self._delivery.told]
+        return untold(self._item, self._delivery)
 
     def _post(
         self, message: Message, *, thread: str | None = None, broadcast: bool = False
@@ -352,9 +354,15 @@ def change_alone(item: RunItem, entry: HistoryEntry) -> Message:
     return messages.change_message(item, entry, is_reply=False)
 
 
-def untold(item: RunItem) -> list[HistoryEntry]:
-    """The changes that the run's channel is still to be told, in order."""
-    return [e for e in item.history if e.announced and e.number > item.delivery.told]
+def untold(item: RunItem, delivery: Delivery | None = None) -> list[HistoryEntry]:
+    """The changes that the run's channel is still to be told, in order.
+
+    Args:
+        item: The run.
+        delivery: What the channel has been told by now, if that is more than the item says.
+    """
+    told = (delivery or item.delivery).told
+    return [entry for entry in item.history if entry.announced and entry.number > told]
 
 
 def post(
