@@ -7,7 +7,6 @@ no list shows anything new of them. An item leaves an index when the index's att
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,6 @@ from runbell.items import (
     Missed,
     Note,
     RunItem,
-    entry_attributes,
     known,
     parse_item,
     parse_task_item,
@@ -29,6 +27,14 @@ from runbell.items import (
     subject_of,
     task_key,
     watch_attributes,
+)
+from runbell.notices import (
+    missed_item,
+    report_item,
+    summary_item,
+    summary_key,
+    thread_key,
+    trial_item,
 )
 from runbell.rules import Watch
 from runbell.run import Run, timestamp
@@ -398,7 +404,7 @@ class RunStore:
 
         It is the run's own, unless that was not told there, or is gone and another stands for it.
         """
-        found = self._table.get(f"thread#{connection}#{thread_of} {channel}")
+        found = self._table.get(thread_key(connection, thread_of, channel))
         if found:
             return str(found["ts"])
         delivery = self.get(connection, thread_of).deliveries.get(channel)
@@ -407,39 +413,22 @@ class RunStore:
     def put_thread(self, connection: str, thread_of: str, channel: str, ts: str) -> None:
         """Say which message stands for a run's own as the beginning of its thread."""
         put = {"ts": ts, EXPIRY: self._expiry(self._retention)}
-        self._table.update(f"thread#{connection}#{thread_of} {channel}", put=put)
+        self._table.update(thread_key(connection, thread_of, channel), put=put)
 
     def expect_summary(self, connection: str, channel: str, begin: datetime, end: datetime) -> None:
         """Have a channel told, once its quiet hours are over, what they have held back."""
         from boto3.dynamodb.conditions import Attr
 
-        until = timestamp(end)
-        put = {
-            "connection": connection,
-            "channel": channel,
-            "begin": timestamp(begin),
-            "end": until,
-            "due": connection,
-            "due_at": until,
-            EXPIRY: int((end + self._retention).timestamp()),
-        }
-        key = _summary_key(connection, until, channel)
+        put = summary_item(connection, channel, begin, end)
+        put[EXPIRY] = int((end + self._retention).timestamp())
+        key = summary_key(connection, end, channel)
         self._table.update(key, put=put, condition=Attr("end").not_exists())
 
     def create_test(self, connection: str, test_id: str, channel: str) -> None:
         """Make the item that a test message goes by. No sweep and no listing finds it."""
-        self._table.update(
-            run_key(connection, test_id),
-            put={
-                "connection": connection,
-                "run_id": test_id,
-                "version": 1,
-                "channel": channel,
-                "deliveries": {},
-                "test": True,
-                "expires_at": self._expiry(TEST_KEPT),
-            },
-        )
+        put = trial_item(connection, test_id, channel)
+        put[EXPIRY] = self._expiry(TEST_KEPT)
+        self._table.update(run_key(connection, test_id), put=put)
 
     def create_missed(
         self,
@@ -466,38 +455,17 @@ class RunStore:
                 and is due from now on; the index `recent` lists it under that summary.
             thread_of: The run in whose thread it is told, if any.
         """
-        from boto3.dynamodb.conditions import Attr
-
-        now = timestamp(self._now())
-        moment = f"{connection} {missed.task_id} {missed.expected_at}"
-        run_id = f"missed-{uuid.uuid5(uuid.NAMESPACE_URL, moment)}"
-        key = run_key(connection, run_id)
-        put: dict[str, Any] = {
-            "connection": connection,
-            "run_id": run_id,
-            "version": 1,
-            "missed": asdict(missed),
-            "history": [entry_attributes(entry)],
-            "names": known(asdict(names)) if names else {},
-            "channel": channel,
-            "deliveries": {},
-            "updated_at": now,
-        }
-        if thread_of is not None:
-            put["thread_of"] = thread_of
+        put = missed_item(connection, missed, entry, channel, names, thread_of)
         if held is None:
-            put |= {"pending": connection, "pending_since": now, "pending_due": now}
-        else:
-            if self._table.get(key):
-                return None  # told or held back before: these quiet hours have nothing of it
-            begin, end = held
-            # Before it is saved: a summary with nothing to tell is none, and does no harm.
-            self.expect_summary(connection, channel, begin, end)
-            put["recent"] = _summary_key(connection, timestamp(end), channel)
-            put[EXPIRY] = self._expiry(self._retention)
-        not_saved_before = Attr("version").not_exists()
-        saved = self._table.update(key, put=put, condition=not_saved_before)
-        return parse_item(saved) if saved else None
+            return self._create(put)
+        if self._table.get(run_key(connection, put["run_id"])):
+            return None  # told or held back before: these quiet hours have nothing of it
+        begin, end = held
+        # Before it is saved: a summary with nothing to tell is none, and does no harm.
+        self.expect_summary(connection, channel, begin, end)
+        put["recent"] = summary_key(connection, end, channel)
+        put[EXPIRY] = self._expiry(self._retention)
+        return self._create(put, is_pending=False)
 
     def create_report(
         self, connection: str, name: str, channel: str, report: Mapping[str, Any]
@@ -506,29 +474,18 @@ class RunStore:
 
         It goes the way of a run's item, with one change to tell, under an ID made of its name.
         """
+        now = timestamp(self._now())
+        return self._create(report_item(connection, name, channel, report, now))
+
+    def _create(self, put: dict[str, Any], *, is_pending: bool = True) -> RunItem | None:
+        """Save an item that is made once; None if it was saved before."""
         from boto3.dynamodb.conditions import Attr
 
-        now, kind = timestamp(self._now()), report["kind"]
-        entry = HistoryEntry(1, kind, kind, None, now, announced=True)
-        run_id = f"report-{uuid.uuid5(uuid.NAMESPACE_URL, f'{connection} {name}')}"
-        not_saved_before = Attr("version").not_exists()
-        saved = self._table.update(
-            run_key(connection, run_id),
-            put={
-                "connection": connection,
-                "run_id": run_id,
-                "version": 1,
-                "report": report,
-                "history": [entry_attributes(entry)],
-                "channel": channel,
-                "deliveries": {},
-                "updated_at": now,
-                "pending": connection,
-                "pending_since": now,
-                "pending_due": now,
-            },
-            condition=not_saved_before,
-        )
+        connection, now = put["connection"], timestamp(self._now())
+        if is_pending:
+            put |= {"pending": connection, "pending_since": now, "pending_due": now}
+        key, not_saved_before = run_key(connection, put["run_id"]), Attr("version").not_exists()
+        saved = self._table.update(key, put=put, condition=not_saved_before)
         return parse_item(saved) if saved else None
 
     def _look_no_more(
@@ -553,8 +510,3 @@ class RunStore:
     def _expiry(self, after: timedelta) -> int:
         """When DynamoDB may drop the item: seconds since 1970, as its TTL wants them."""
         return int((self._now() + after).timestamp())
-
-
-def _summary_key(connection: str, until: str, channel: str) -> str:
-    """Where it is written down that the quiet hours of a channel are to be summed up."""
-    return f"summary#{connection}#{until} {channel}"
