@@ -8,10 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 BLOCK_TYPES := local/slack/types
-CODE := layers/runbell/python/runbell functions local tests benchmarks
+CODE := layers/runbell/python/runbell functions local ops tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up counts gallery test season lint format build deploy bench lock block-types clean
+.PHONY: help setup demo up counts gallery test season lint format build deploy redrive bench lock block-types clean
 
 help: ## List what there is
 	@echo "Runbell tells a team on Slack what happens to their Algolia ingestion runs."
@@ -56,6 +56,9 @@ build: $(VENV)/.done ## Build the template's artifacts with SAM
 deploy: $(VENV)/.done ## Deploy to AWS: make deploy ARGS="--guided"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam build --cached --parallel
 	@PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam deploy $(ARGS)
+
+redrive: $(VENV)/.done ## Send dead letters back: make redrive ARGS="--stack runbell --dry-run"
+	@$(BIN)/python -m ops redrive $(ARGS)
 
 bench: $(VENV)/.done ## Measure against a plain handler, pair by pair
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -34,13 +34,16 @@ class LocalAws:
 
     Args:
         port: Where it listens; a free port if not given.
+        is_strict: Whether roles may do what their policies say and no more; else everybody may do
+            everything.
 
     Raises:
         LocalStackError: It is not installed, the port is taken, or it does not come up.
     """
 
-    def __init__(self, port: int | None = None) -> None:
+    def __init__(self, port: int | None = None, *, is_strict: bool = False) -> None:
         self._asked_port = port
+        self._is_strict = is_strict
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
@@ -70,6 +73,7 @@ class LocalAws:
                     "AWS_ACCESS_KEY_ID": "test",
                     "AWS_SECRET_ACCESS_KEY": "test",
                     "AWS_DEFAULT_REGION": REGION,
+                    "AUTH": str(self._is_strict).lower(),
                 },
                 cwd=self._folder,
                 stdout=log,
@@ -111,14 +115,7 @@ class LocalAws:
 
     def client(self, service: str) -> Any:
         """Make a boto3 client of this AWS."""
-        return boto3.client(  # type: ignore[call-overload]
-            service,
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=70),
-        )
+        return client_at(self.url, service)
 
     def close(self) -> None:
         """End it with all the functions it runs, and leave nothing behind."""
@@ -147,6 +144,18 @@ class LocalAws:
             time.sleep(0.05)
         tail = self.log.read_text("utf-8", "replace")[-2000:]
         raise LocalStackError(f"the local AWS did not come up; its last words:\n{tail}")
+
+
+def client_at(url: str, service: str) -> Any:
+    """Make a boto3 client of what listens at an address of this machine."""
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=70),
+    )
 
 
 def free_port() -> int:

@@ -7,7 +7,17 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 FaultKind = Literal[
-    "status", "delay", "html", "drop_before", "drop_after", "garbage", "truncated", "error"
+    "status",
+    "delay",
+    "html",
+    "drop_before",
+    "drop_after",
+    "garbage",
+    "truncated",
+    "error",
+    "timeout",
+    "slow",
+    "mislabelled",
 ]
 KINDS: tuple[str, ...] = get_args(FaultKind)
 BODILESS = frozenset({204, 304})
@@ -26,6 +36,12 @@ class Fault:
     - ``truncated``: send half of the true answer under its full length.
     - ``error``: refuse in the service's own way; Slack says ``{"ok": false, "error": error}``
       with a 200, Algolia does the same as for ``status``.
+    - ``timeout``: hold the connection for ``seconds`` and close it without an answer.
+    - ``slow``: send the true answer in small pieces that take ``seconds``.
+    - ``mislabelled``: answer truly, and call the JSON plain text.
+
+    With ``taken`` the request is handled before ``status``, ``html``, ``garbage``, ``error`` or
+    ``timeout`` hides that; without it nothing has happened.
 
     Raises ValueError for a field that no answer could carry.
     """
@@ -36,6 +52,7 @@ class Fault:
     retry_after: str | None = None
     seconds: float = 0.0
     error: str = ""
+    taken: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -91,7 +108,8 @@ class Faults:
         for name, value in description.items():
             if name not in _DESCRIBED:
                 raise ValueError(f"{name} is no field of a fault: {', '.join(_DESCRIBED)}")
-            if isinstance(value, bool) or not isinstance(value, _DESCRIBED[name]):
+            wanted = _DESCRIBED[name]
+            if not isinstance(value, wanted) or isinstance(value, bool) != (wanted is bool):
                 raise TypeError(f"{name} has the wrong type")
         if "kind" not in description:
             raise ValueError(f"kind is missing, one of {', '.join(KINDS)}")
@@ -99,7 +117,7 @@ class Faults:
         fault = Fault(**{name: value for name, value in description.items() if name in of_fault})
         self.add(fault, path=description.get("path", ""), times=description.get("times", 1))
 
-    def take(self, request_line: str) -> Fault | None:
+    def take(self, request_line: str, body: bytes = b"") -> Fault | None:  # noqa: ARG002
         """The fault meant for this request, if one waits; taking it counts it."""
         with self._lock:
             for waiting in self._waiting:
@@ -129,6 +147,7 @@ _DESCRIBED: dict[str, type | tuple[type, ...]] = {
     "retry_after": str,
     "seconds": (int, float),
     "error": str,
+    "taken": bool,
     "path": str,
     "times": int,
 }

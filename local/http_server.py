@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 FAULTS_PATH = "/_control/faults"
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 STOP_SECONDS = 5.0
+PIECES = 8
+"""In how many pieces a slow answer is sent."""
 
 
 class LoopbackServer:
@@ -168,10 +171,12 @@ class _Handler(BaseHTTPRequestHandler):
         if request.path == FAULTS_PATH:
             self._send(owner.control(request))
             return
-        fault = owner.faults_for(request).take(f"{request.method} {request.target}")
+        fault = owner.faults_for(request).take(f"{request.method} {request.target}", body)
         self._answer(owner, request, fault)
 
     def _answer(self, owner: LoopbackServer, request: Request, fault: Fault | None) -> None:
+        if fault and fault.taken:
+            owner.answer_truly(request)
         match fault.kind if fault else None:
             case None:
                 self._give(owner, request, owner.answer_truly(request))
@@ -195,6 +200,17 @@ class _Handler(BaseHTTPRequestHandler):
                 owner.note(request, answer.status)
                 self.close_connection = True
                 self._send(answer, cut=len(answer.body) // 2)
+            case "mislabelled":
+                answer = replace(owner.answer_truly(request), content_type="text/plain")
+                self._give(owner, request, answer)
+            case "slow":
+                assert fault
+                self._give(owner, request, owner.answer_truly(request), seconds=fault.seconds)
+            case "timeout":
+                assert fault
+                owner.stopping.wait(fault.seconds)
+                owner.note(request, None)
+                self._drop()
             case "drop_before":
                 owner.note(request, None)
                 self._drop()
@@ -203,7 +219,9 @@ class _Handler(BaseHTTPRequestHandler):
                 owner.note(request, None)
                 self._drop()
 
-    def _give(self, owner: LoopbackServer, request: Request, answer: Answer) -> None:
+    def _give(
+        self, owner: LoopbackServer, request: Request, answer: Answer, *, seconds: float = 0.0
+    ) -> None:
         """Note the answer before it is sent: who has read it finds it noted."""
         if self._client_has_left():
             owner.note(request, None)
@@ -212,9 +230,9 @@ class _Handler(BaseHTTPRequestHandler):
         owner.note(request, answer.status)
         if answer.when_given:
             answer.when_given()
-        self._send(answer)
+        self._send(answer, seconds=seconds)
 
-    def _send(self, answer: Answer, *, cut: int | None = None) -> None:
+    def _send(self, answer: Answer, *, cut: int | None = None, seconds: float = 0.0) -> None:
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
@@ -223,8 +241,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(answer.body[:cut])
-        self.wfile.flush()
+        body = answer.body[:cut]
+        pieces = PIECES if seconds else 1
+        size = -(-len(body) // pieces) or 1
+        for begin in range(0, len(body) or 1, size):
+            self.wfile.write(body[begin : begin + size])
+            self.wfile.flush()
+            if seconds:
+                self.server.owner.stopping.wait(seconds / pieces)
 
     def _client_has_left(self) -> bool:
         try:

@@ -20,6 +20,7 @@ from runbell.api.problems import problem
 from runbell.connections import DEFAULT
 from runbell.deadline import Deadline
 from runbell.errors import NotKnownError, RequestError, RunbellError
+from runbell.metering import meter, metered
 from runbell.observability import logger
 
 if TYPE_CHECKING:
@@ -32,16 +33,25 @@ FILTERS = {"status": "status", "outcome": "outcome", "taskID": "task_id"}
 
 
 @logger.inject_lambda_context(clear_state=True)
+@metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request."""
-    return app.resolve(event, context)
+    asked = event["requestContext"]["http"]
+    if asked["method"] != "HEAD":
+        return app.resolve(event, context)
+    about = {**event["requestContext"], "http": {**asked, "method": "GET"}}
+    return app.resolve({**event, "requestContext": about}, context) | {"body": ""}
 
 
 def authorize(resolver: APIGatewayHttpResolver, go_on: NextMiddleware) -> Response[Any]:
     """Let a request through if it bears the token, or asks for what is open to all."""
     event = resolver.current_event
     is_open = event.path in contract().open_paths
-    if not is_open and not bears_token(event.headers, assembly.api_token()):
+    try:
+        may_pass = is_open or bears_token(event.headers, assembly.api_tokens())
+    except RunbellError as error:
+        return answer_problem(error, to_stranger=True)
+    if not may_pass:
         word = "the header Authorization: Bearer … is missing or its token is wrong"
         return _json(
             HTTPStatus.UNAUTHORIZED,
@@ -220,16 +230,27 @@ def get_docs() -> Response[Any]:
 @app.not_found
 def answer_unknown_call(_: Exception) -> Response[Any]:
     """Say that there is no such call."""
-    word = f"there is no {app.current_event.http_method} {app.current_event.path}: see /docs"
+    method, path = app.current_event.http_method, app.current_event.path
+    methods = contract().methods(path)
+    if methods and method not in methods:
+        word = f"{path} takes {', '.join(methods)}: see /docs"
+        return _json(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            {"error": "method_not_allowed", "message": word},
+            {"Allow": ", ".join(methods)},
+        )
+    word = f"there is no {method} {path}: see /docs"
     return _json(HTTPStatus.NOT_FOUND, {"error": "not_found", "message": word})
 
 
 @app.exception_handler(RunbellError)  # type: ignore[untyped-decorator]
-def answer_problem(error: RunbellError) -> Response[Any]:
-    """Say what went wrong and what to do."""
-    status, body, headers = problem(error)
+def answer_problem(error: RunbellError, *, to_stranger: bool = False) -> Response[Any]:
+    """Say what went wrong and what to do, the latter only to who bears the token."""
+    status, body, headers = problem(error, to_stranger=to_stranger)
     log = logger.error if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.info
     log("a call was refused", extra={"error": type(error).__name__, "cause": str(error)})
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        meter.fail(error)
     return _json(status, body, headers)
 
 
@@ -280,5 +301,6 @@ def _nothing() -> Response[Any]:
 def _json(
     status: HTTPStatus, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> Response[Any]:
-    text = json.dumps(body, ensure_ascii=False)
+    # Half of a surrogate pair, which a caller may have sent, is no text that Lambda could pass on.
+    text = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace").decode()
     return Response(status.value, "application/json", text, dict(headers or {}))

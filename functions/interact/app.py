@@ -12,6 +12,7 @@ import slack_sdk.signature  # noqa: F401 (see below)
 from runbell import assembly
 from runbell.api.problems import problem
 from runbell.errors import RequestError, RunbellError
+from runbell.metering import meter, metered
 from runbell.observability import logger, told
 
 if TYPE_CHECKING:
@@ -23,14 +24,17 @@ interactions = assembly.interactions()
 
 
 @logger.inject_lambda_context(clear_state=True)
+@metered
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Answer one request of Slack's."""
     try:
         answer = interactions.answer(event.get("headers") or {}, _body(event))
     except RunbellError as error:
-        status, body, headers = problem(error)
+        status, body, headers = problem(error, to_stranger=True)
         log = logger.error if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.warning
         log("a button's request was not taken", extra=told(error))
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            meter.fail(error)
         return _json(status, body, headers)
     if answer.status == HTTPStatus.OK:
         return {"statusCode": answer.status.value, "body": ""}

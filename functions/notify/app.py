@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runbell import assembly
+from runbell.metering import metered
 from runbell.observability import logger
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 
 @logger.inject_lambda_context(clear_state=True)
+@metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Deliver what a batch of the queue asks for; answer with what has to come again."""
     return assembly.inbox().drain(event, context)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from runbell import assembly
 from runbell.deadline import Deadline
 from runbell.errors import RunbellError
+from runbell.metering import meter, metered
 from runbell.observability import logger, told
 from runbell.tick import parse_tick
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 @logger.inject_lambda_context(clear_state=True)
+@metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Look at the runs that the event names, or find those that changed; answer with the counts.
 
@@ -30,6 +32,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
         watcher = assembly.watcher(request.connection)
         report = watcher.tick(Deadline.of(context), request.run_ids)
     except RunbellError as error:
+        meter.fail(error)
         logger.error("a tick has failed", extra=told(error))
         raise
     logger.info("tick", extra=report.as_dict())

@@ -23,6 +23,7 @@ from local.table import new_table
 from runbell.algolia import IngestionClient
 from runbell.background import Background
 from runbell.checker import Checker
+from runbell.closed_channels import ClosedChannels
 from runbell.connections import DEFAULT, Connection, ConnectionStore
 from runbell.items import RunItem, parse_item
 from runbell.notifier import Notifier
@@ -77,7 +78,8 @@ def runbell(
     store = RunStore(table, retention=RETENTION, now=now)
     tasks = TaskStore(table, retention=RETENTION, now=now)
     slack = RecordingSlack(can_edit=is_bot)
-    notifier = Notifier(store, slack, DeadLetters(aws.client("sqs"), "none"), now=now)
+    closed = ClosedChannels(table, retention=RETENTION, now=now)
+    notifier = Notifier(store, closed, slack, DeadLetters(aws.client("sqs"), "none"), now=now)
     queue = PromptQueue(notifier.deliver, disturbance)
     routing = Routing(CHANNEL, frozenset(NOTIFIABLE), stalled_after=timedelta(minutes=60))
     with Session() as session:

@@ -327,9 +327,9 @@ class _SlackFaults(Faults):
         super().__init__()
         self._places = places
 
-    def take(self, request_line: str) -> Fault | None:
+    def take(self, request_line: str, body: bytes = b"") -> Fault | None:
         place = request_line.partition(" ")[2]
-        return super().take(request_line) if place.startswith(self._places) else None
+        return super().take(request_line, body) if place.startswith(self._places) else None
 
 
 def _refused(fault: Fault) -> Answer:

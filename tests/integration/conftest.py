@@ -13,12 +13,14 @@ import pytest
 from requests import Session
 
 from local.algolia import AlgoliaStandIn
-from local.aws import LocalAws
+from local.aws import LocalAws, client_at
 from local.http_server import Answer, Request
 from local.slack import Message, SlackStandIn
+from local.table import new_table
 from runbell.algolia import IngestionClient
 from runbell.background import Background
 from runbell.checker import Check, Checker
+from runbell.closed_channels import ClosedChannels
 from runbell.connections import Connection, ConnectionStore
 from runbell.deadline import Deadline
 from runbell.inbox import Inbox
@@ -47,6 +49,11 @@ HERE = "<!here>"
 """Whom the tasks of a Channel mention, as Slack writes it."""
 
 bot_only = pytest.mark.parametrize("way", ["bot"], indirect=True)
+either_dynamodb = pytest.mark.parametrize(
+    "dynamodb", ["first", "second"], indirect=True, scope="session"
+)
+"""What speaks only to the table has to hold on two emulators that know nothing of each other."""
+
 webhook_only = pytest.mark.parametrize("way", ["webhook"], indirect=True)
 
 
@@ -104,6 +111,12 @@ class Queue:
     def wakes(self) -> list[Wake]:
         """Take all wakes off the queue."""
         return [parse_wake(message["Body"]) for message in self.drain()]
+
+    def count(self) -> int:
+        """How many messages it holds, those in flight included."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
 
     def delete(self, message: dict[str, Any]) -> None:
         del self._in_flight[message["MessageId"]]
@@ -216,8 +229,8 @@ def limited(slack: SlackStandIn, channel: str) -> Iterator[None]:
 
 
 def deeds(report: Report) -> dict[str, int]:
-    """What a tick did, without what it asked for."""
-    asked = {"requests", "table_calls"}
+    """What a tick did, without what it asked for and saw."""
+    asked = {"requests", "table_calls", "pending_age"}
     return {name: n for name, n in report.as_dict().items() if n and name not in asked}
 
 
@@ -297,9 +310,29 @@ def kind_of_run(run: Run) -> str:
 
 
 @pytest.fixture(scope="session")
-def dynamodb(aws: LocalAws) -> Any:
-    """DynamoDB's client."""
+def second_dynamodb() -> Iterator[Any]:
+    """The client of another emulator's DynamoDB, which has nothing in common with the first."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield client_at(f"http://{host}:{port}", "dynamodb")
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def dynamodb(request: pytest.FixtureRequest, aws: LocalAws) -> Any:
+    """DynamoDB's client: the local AWS's, unless a test asks for the second one."""
+    if getattr(request, "param", "") == "second":
+        return request.getfixturevalue("second_dynamodb")
     return aws.client("dynamodb")
+
+
+@pytest.fixture
+def table_name(dynamodb: Any) -> str:
+    """A new table as the template describes it."""
+    return new_table(dynamodb)
 
 
 @pytest.fixture(scope="session")
@@ -612,10 +645,19 @@ def slack_access(secrets: Any, slack_secret: str, slack: SlackStandIn) -> SlackA
 
 
 @pytest.fixture
+def closed_channels(table: Table, clock: Clock) -> ClosedChannels:
+    return ClosedChannels(table, now=clock)
+
+
+@pytest.fixture
 def notifier(
-    store: RunStore, slack_access: SlackAccess, dead_letters: DeadLetters, clock: Clock
+    store: RunStore,
+    closed_channels: ClosedChannels,
+    slack_access: SlackAccess,
+    dead_letters: DeadLetters,
+    clock: Clock,
 ) -> Notifier:
-    return Notifier(store, slack_access, dead_letters, now=clock)
+    return Notifier(store, closed_channels, slack_access, dead_letters, now=clock)
 
 
 @pytest.fixture

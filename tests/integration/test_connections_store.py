@@ -23,7 +23,17 @@ from runbell.store import RunStore
 from runbell.table import Table
 from runbell.task_store import TaskStore
 from runbell.watcher import Watcher
-from tests.integration.conftest import Clock, Queue, Rebuild, Saw, Show, document
+from tests.integration.conftest import (
+    Clock,
+    Queue,
+    Rebuild,
+    Saw,
+    Show,
+    document,
+    either_dynamodb,
+)
+
+pytestmark = either_dynamodb
 
 SCAN = Scan(
     front=(b"12345678", b"\x00\xff345678"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from local.slack import Message, SlackStandIn
+from runbell.closed_channels import ClosedChannels
 from runbell.deadline import Deadline
 from runbell.notifier import Notifier
 from runbell.outbox import DeadLetters
@@ -138,6 +139,7 @@ class TestItsThread:
         secrets: Any,
         new_secret: Any,
         store: RunStore,
+        closed_channels: ClosedChannels,
         dead_letters: DeadLetters,
         clock: Clock,
     ) -> None:
@@ -145,7 +147,7 @@ class TestItsThread:
         ticks = iter(range(0, 1_000_000, 600))
         secret = Secret(secrets, arn, parse_slack, clock=lambda: float(next(ticks)))
         access = SlackAccess(secret, slack.url)
-        channel.notifier = Notifier(store, access, dead_letters, now=clock)
+        channel.notifier = Notifier(store, closed_channels, access, dead_letters, now=clock)
         for number in range(1, 4):
             channel.ends(f"run-{number}", "failure")
         before = len(slack.messages(CHANNEL))

@@ -9,6 +9,7 @@ import pytest
 
 from local.algolia import AlgoliaStandIn
 from local.slack import SlackStandIn
+from runbell.closed_channels import ClosedChannels
 from runbell.deadline import Deadline
 from runbell.items import Delivery, Note, NoteKind, RunItem
 from runbell.notifier import Notifier
@@ -100,12 +101,13 @@ def death() -> Death:
 def mortal(
     store: RunStore,
     slack_access: SlackAccess,
+    closed_channels: ClosedChannels,
     dead_letters: DeadLetters,
     death: Death,
     clock: Clock,
 ) -> Notifier:
     slack = MortalSlack(slack_access, death)
-    return Notifier(MortalStore(store, death), slack, dead_letters, now=clock)
+    return Notifier(MortalStore(store, death), closed_channels, slack, dead_letters, now=clock)
 
 
 @pytest.fixture

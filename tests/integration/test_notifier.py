@@ -14,6 +14,7 @@ import pytest
 from local.faults import Fault
 from local.slack import Call, SlackStandIn
 from local.slack.workspace import Message
+from runbell.closed_channels import ClosedChannels
 from runbell.connections import Connection, ConnectionStore
 from runbell.errors import (
     QueueUnavailableError,
@@ -61,9 +62,14 @@ def store(dynamodb: Any, table_name: str, clock: Clock) -> ForgetfulStore:
 
 
 @pytest.fixture
-def guarded(store: RunStore, slack_access: SlackAccess, dead_letters: DeadLetters) -> Notifier:
+def guarded(
+    store: RunStore,
+    closed_channels: ClosedChannels,
+    slack_access: SlackAccess,
+    dead_letters: DeadLetters,
+) -> Notifier:
     """A notifier with a fallback channel."""
-    return Notifier(store, slack_access, dead_letters, FALLBACK)
+    return Notifier(store, closed_channels, slack_access, dead_letters, FALLBACK)
 
 
 def methods(slack: SlackStandIn) -> list[str]:
@@ -723,7 +729,11 @@ def test_a_credential_that_stays_refused_is_an_error_and_loses_nothing(
 
 
 def test_a_refusal_reads_the_secret_once_and_no_more(
-    saw: Saw, store: RunStore, slack: SlackStandIn, dead_letters: DeadLetters
+    saw: Saw,
+    store: RunStore,
+    closed_channels: ClosedChannels,
+    slack: SlackStandIn,
+    dead_letters: DeadLetters,
 ) -> None:
     class CountingSecrets:
         """Counts how often the secret is read."""
@@ -737,7 +747,7 @@ def test_a_refusal_reads_the_secret_once_and_no_more(
     counting = CountingSecrets()
     ticks = iter(range(0, 1_000, 6))
     secret = Secret(counting, "arn", parse_slack, clock=lambda: next(ticks))  # type: ignore[arg-type]
-    notifier = Notifier(store, SlackAccess(secret, slack.url), dead_letters)
+    notifier = Notifier(store, closed_channels, SlackAccess(secret, slack.url), dead_letters)
 
     with pytest.raises(SlackCredentialError):
         notifier.deliver(saw("started"))
@@ -908,6 +918,7 @@ def test_details_of_a_run_that_was_given_up_are_no_news_for_the_fallback_channel
 def test_the_fallback_channel_is_told_once_though_the_dead_letter_queue_is_away(
     saw: Saw,
     store: RunStore,
+    closed_channels: ClosedChannels,
     slack_access: SlackAccess,
     slack: SlackStandIn,
     sqs: Any,
@@ -924,7 +935,9 @@ def test_the_fallback_channel_is_told_once_though_the_dead_letter_queue_is_away(
                 raise QueueUnavailableError("not now")
             super().bury(body, group, cause, once=once)
 
-    notifier = Notifier(store, slack_access, LateLetters(sqs, dead_letter_queue.url), FALLBACK)
+    notifier = Notifier(
+        store, closed_channels, slack_access, LateLetters(sqs, dead_letter_queue.url), FALLBACK
+    )
     slack.archive(CHANNEL)
     wake = saw("finished", "failure")
 
@@ -1070,6 +1083,7 @@ def test_a_run_goes_on_when_the_secret_changes_the_way_into_slack(
     notifier: Notifier,
     slack: SlackStandIn,
     store: RunStore,
+    closed_channels: ClosedChannels,
     dead_letters: DeadLetters,
     secrets: Any,
     new_secret: Callable[[object], str],
@@ -1077,7 +1091,7 @@ def test_a_run_goes_on_when_the_secret_changes_the_way_into_slack(
 ) -> None:
     arn = new_secret({"webhook_url": slack.webhook_url})
     webhook = SlackAccess(Secret(secrets, arn, parse_slack), slack.url)
-    by_webhook = Notifier(store, webhook, dead_letters)
+    by_webhook = Notifier(store, closed_channels, webhook, dead_letters)
     before, after = (notifier, by_webhook) if first == "bot" else (by_webhook, notifier)
 
     before.deliver(saw("started"))

@@ -17,7 +17,17 @@ from runbell.outbox import Wake, group_of, parse_wake
 from runbell.rules import Watch
 from runbell.run import Progress, timestamp
 from runbell.store import RunStore
-from tests.integration.conftest import CHANNEL, Clock, Queue, due_runs, run_of, save
+from tests.integration.conftest import (
+    CHANNEL,
+    Clock,
+    Queue,
+    due_runs,
+    either_dynamodb,
+    run_of,
+    save,
+)
+
+pytestmark = either_dynamodb
 
 Raw = Callable[[str], dict[str, Any]]
 Index = Callable[[str], list[str]]
@@ -297,16 +307,16 @@ def test_a_delivery_of_an_item_that_is_gone_brings_nothing_back(
     assert raw("run-1") == {}
 
 
-def test_a_postponed_run_is_named_again_when_it_is_due(store: RunStore, clock: Clock) -> None:
+def test_a_postponed_run_stays_pending_and_is_due_later(store: RunStore, clock: Clock) -> None:
     save(store, run_of("started"))
     (pending,) = store.pending("default")
+    assert pending.due_at == timestamp(clock())
 
     store.postpone(pending, by=timedelta(minutes=2))
-    assert pending_runs(store) == []
-    clock.advance(timedelta(minutes=2, seconds=-1))
-    assert pending_runs(store) == []
-    clock.advance(timedelta(seconds=1))
-    assert pending_runs(store) == ["run-1"]
+
+    (postponed,) = store.pending("default")
+    assert postponed.due_at == timestamp(clock() + timedelta(minutes=2))
+    assert postponed.since == pending.since
 
 
 def test_a_run_delivered_since_is_not_postponed_into_the_index(
@@ -459,7 +469,13 @@ def test_a_run_that_is_watched_again_meanwhile_is_not_retired(
     assert due_runs(store) == ["run-1"]
 
 
-def test_retiring_what_is_not_active_makes_no_item(store: RunStore, raw: Raw) -> None:
+def test_retiring_what_is_not_active_makes_no_item(
+    store: RunStore, raw: Raw, request: pytest.FixtureRequest
+) -> None:
+    if request.node.callspec.params["dynamodb"] == "second":
+        # It takes an attribute that is not there to equal NULL. To DynamoDB the two are different,
+        # an attribute that is NULL exists (see NOT_NULL in its API reference, `Condition`).
+        pytest.skip("this emulator knows no difference between NULL and nothing")
     store.retire(store.get("default", "run-1"))
 
     assert raw("run-1") == {}

@@ -129,13 +129,13 @@ def test_a_sweep_leaves_to_the_queue_what_another_has_just_enqueued(
 ) -> None:
     look("started")
     queue.drain()
-    assert sweeper.sweep() == 1
+    assert sweeper.sweep().enqueued == 1
 
-    assert sweeper.sweep() == 0
+    assert sweeper.sweep().enqueued == 0
     clock.advance(SHORTEST_REST - SECOND)
-    assert sweeper.sweep() == 0
+    assert sweeper.sweep().enqueued == 0
     clock.advance(SECOND)
-    assert sweeper.sweep() == 1
+    assert sweeper.sweep().enqueued == 1
 
     # The second word is as good as the first: SQS has not dropped it as a duplicate.
     assert queue.wakes() == [Wake("default", "run-1", 1, CHANNEL, swept=True)] * 2
@@ -147,13 +147,13 @@ def test_a_sweep_rests_longer_the_longer_a_run_is_pending(
     look("started")
     words = 0
     for _ in range(4 * 60):
-        words += sweeper.sweep()
+        words += sweeper.sweep().enqueued
         clock.advance(timedelta(minutes=1))
 
     # Four hours of trouble: not one word a minute, and yet one every half hour.
     assert 10 <= words <= 20
     clock.advance(LONGEST_REST)
-    assert sweeper.sweep() == 1
+    assert sweeper.sweep().enqueued == 1
 
 
 def test_what_is_delivered_is_not_swept(
@@ -162,7 +162,7 @@ def test_what_is_delivered_is_not_swept(
     store.record_delivery(look("started").item, TOLD, settled=True)
     queue.drain()
 
-    assert sweeper.sweep() == 0
+    assert sweeper.sweep().enqueued == 0
     assert queue.wakes() == []
 
 
@@ -193,5 +193,5 @@ def test_an_entry_that_the_queue_refuses_leaves_the_others_alone(
         return truly(batch, sweep=sweep)
 
     outbox.enqueue = refuse_one  # type: ignore[method-assign]
-    assert sweeper.sweep() == 2
+    assert sweeper.sweep().enqueued == 2
     assert sorted(wake.run_id for wake in queue.wakes()) == ["run-1", "run-2"]

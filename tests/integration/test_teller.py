@@ -14,6 +14,7 @@ import pytest
 from local.algolia import AlgoliaStandIn
 from local.http_server import Answer, Request
 from local.slack import SlackStandIn
+from runbell.closed_channels import ClosedChannels
 from runbell.deadline import Deadline
 from runbell.errors import SlackLaterError
 from runbell.items import HistoryEntry, RunItem
@@ -88,6 +89,7 @@ def test_a_message_that_is_found_after_a_crash_shows_what_has_happened_since(
     queue: Queue,
     store: RunStore,
     slack_access: SlackAccess,
+    closed_channels: ClosedChannels,
     dead_letters: DeadLetters,
     clock: Clock,
 ) -> None:
@@ -95,7 +97,9 @@ def test_a_message_that_is_found_after_a_crash_shows_what_has_happened_since(
     clock.now += timedelta(minutes=1)
     show("run-1", "created")
     watcher.check("run-1", Deadline(30))
-    dying = Notifier(cast(RunStore, Dying(store)), slack_access, dead_letters, now=clock)
+    dying = Notifier(
+        cast(RunStore, Dying(store)), closed_channels, slack_access, dead_letters, now=clock
+    )
     for wake in queue.wakes():
         with pytest.raises(DiedError):
             dying.deliver(wake)
@@ -180,11 +184,14 @@ def test_the_fallback_channel_has_nothing_to_press(
     slack: SlackStandIn,
     store: RunStore,
     slack_access: SlackAccess,
+    closed_channels: ClosedChannels,
     dead_letters: DeadLetters,
     clock: Clock,
 ) -> None:
     """What the buttons do is told in the channel that refuses."""
-    channel.notifier = Notifier(store, slack_access, dead_letters, FALLBACK, now=clock)
+    channel.notifier = Notifier(
+        store, closed_channels, slack_access, dead_letters, FALLBACK, now=clock
+    )
     slack.archive(CHANNEL)
     channel.see("run-1", "finished", "failure")
 

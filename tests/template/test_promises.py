@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from local.aws import ROOT
+from runbell.inbox import TIRED
 
 Template = dict[str, Any]
 
@@ -249,6 +250,8 @@ def test_every_queue_is_encrypted_and_the_way_to_slack_is_in_order(template: Tem
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"GetAtt": "DeadLetterQueue.Arn"}
     timeout = template["Resources"]["NotifyFunction"]["Properties"]["Timeout"]
     assert queue["VisibilityTimeout"] == 6 * timeout
+    # What is tried in vain notify leaves to a sweep, before the queue would lay it away.
+    assert queue["RedrivePolicy"]["maxReceiveCount"] > TIRED
     mapping = template["Resources"]["NotifyQueueMapping"]["Properties"]
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 

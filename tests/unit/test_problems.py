@@ -24,6 +24,7 @@ ANSWERS: list[tuple[RunbellError, int, str]] = [
     (errors.OutOfTimeError("no time"), 502, "algolia_failed"),
     (errors.ConfigurationError("set it"), 503, "not_configured"),
     (errors.StoreUnavailableError("table arn:x"), 503, "unavailable"),
+    (errors.NewerItemError("run#default#run-1", 2, 1), 503, "later_release"),
     (errors.QueueUnavailableError("queue arn:x"), 503, "unavailable"),
     (errors.SecretUnavailableError("secret arn:x"), 503, "unavailable"),
     (errors.ScheduleUnavailableError("scheduler arn:x"), 503, "unavailable"),

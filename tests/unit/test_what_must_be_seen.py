@@ -29,7 +29,7 @@ SEEN = sorted(MUST_BE_SEEN)
 
 @dataclass
 class Story:
-    """A store of one item, and of the one in whose thread it may be told."""
+    """A store of one item, and of the one in whose thread it may be told; and its closed channel."""
 
     item: RunItem
 
@@ -42,6 +42,9 @@ class Story:
     def record_delivery(self, item: RunItem, delivery: Delivery, *, settled: bool) -> None:
         pending = None if settled else self.item.pending_since
         self.item = replace(self.item, deliveries={CHANNEL: delivery}, pending_since=pending)
+
+    def put_aside(self, item: RunItem, delivery: Delivery) -> None:
+        self.record_delivery(item, delivery, settled=True)
 
 
 @dataclass
@@ -109,7 +112,9 @@ def item(make_run: MakeRun) -> Callable[..., RunItem]:
 def deliver(item: RunItem, slack: Channel) -> list[tuple[str, bool]]:
     """Bring an item to Slack; what was posted or edited there, and whether it mentions anybody."""
     store = Story(item)
-    notifier = Notifier(cast(Any, store), cast(Any, slack), cast(Any, slack), FALLBACK)
+    notifier = Notifier(
+        cast(Any, store), cast(Any, store), cast(Any, slack), cast(Any, slack), FALLBACK
+    )
     notifier.deliver(Wake.of(item))
     assert store.item.pending_since is None
     for _, message in slack.said:

@@ -32,6 +32,7 @@ from runbell.errors import (
     OutOfTimeError,
     RunNotFoundError,
 )
+from runbell.metering import Metric, meter
 from runbell.run import LONGEST_ID, Run, parse_run
 from runbell.secrets import AlgoliaCredentials, Secret
 from runbell.text import clip
@@ -308,6 +309,7 @@ class IngestionClient:
         third = deadline.remaining() / 3
         with self._counting:
             self.requests_made += 1
+        meter.count(Metric.REQUESTS)
         try:
             with session.request(
                 method,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runbell.algolia import IngestionClient
     from runbell.background import Background
     from runbell.checker import Checker
+    from runbell.closed_channels import ClosedChannels
     from runbell.connections import Connection, ConnectionStore
     from runbell.deadline import Deadline
     from runbell.inbox import Inbox
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from runbell.listings import Listings
     from runbell.looks import Duty
     from runbell.outbox import Outbox
+    from runbell.reopener import Reopener
     from runbell.reporter import Reporter
     from runbell.rerunner import Rerunner
     from runbell.schedules import Schedules
@@ -73,6 +75,14 @@ def connections() -> ConnectionStore:
 
 
 @cache
+def closed_channels() -> ClosedChannels:
+    """What waits for a channel to take it."""
+    from runbell.closed_channels import ClosedChannels
+
+    return ClosedChannels(table(), retention=settings().retention)
+
+
+@cache
 def listings() -> Listings:
     """What is known and watched, page by page."""
     from runbell.listings import Listings
@@ -118,8 +128,17 @@ def _duties(checker: Checker) -> dict[str, Duty]:
     def run_again(name: str, deadline: Deadline) -> int:
         return _rerunner(checker).look(name, deadline)
 
+    def try_again(name: str, deadline: Deadline) -> int:
+        return _reopener(checker.connection.name).look(name, deadline)
+
     look = Timekeeper(checker, store(), tasks()).look
-    return {"task": look, "summary": summarise, "digest": make_digest, "again": run_again}
+    return {
+        "task": look,
+        "summary": summarise,
+        "digest": make_digest,
+        "again": run_again,
+        "channel": try_again,
+    }
 
 
 def reporter(connection: str) -> Reporter:
@@ -135,6 +154,14 @@ def _reporter(checker: Checker) -> Reporter:
     from runbell.reporter import Reporter  # not before a report is due: a quiet tick has none
 
     return Reporter(checker, store(), tasks(), table())
+
+
+def _reopener(connection: str) -> Reopener:
+    from runbell.outbox import DeadLetters
+    from runbell.reopener import Reopener  # not before a channel has refused something
+
+    letters = DeadLetters(_client("sqs"), settings().dead_letter_queue_url)
+    return Reopener(connection, closed_channels(), store(), outbox(), letters)
 
 
 def _rerunner(checker: Checker) -> Rerunner:
@@ -198,11 +225,16 @@ def trial(connection: str) -> Trial:
 
 
 @cache
-def api_token() -> Secret[str]:
-    """What callers of the HTTP API must know."""
-    from runbell.secrets import Secret, parse_api_token
+def api_tokens() -> Secret[tuple[str, ...]]:
+    """What callers of the HTTP API must know one of."""
+    from runbell.secrets import TOKEN_REMEMBERED, Secret, parse_api_tokens
 
-    return Secret(_client("secretsmanager"), settings().api_token_secret, parse_api_token)
+    return Secret(
+        _client("secretsmanager"),
+        settings().api_token_secret,
+        parse_api_tokens,
+        remembered=TOKEN_REMEMBERED,
+    )
 
 
 @cache
@@ -214,10 +246,12 @@ def inbox() -> Inbox:
     from runbell.secrets import Secret, parse_slack
     from runbell.slack.access import SlackAccess
 
-    secret = Secret(_client("secretsmanager"), settings().slack_secret, parse_slack)
+    parse = partial(parse_slack, runtime_api=settings().runtime_api)
+    secret = Secret(_client("secretsmanager"), settings().slack_secret, parse)
     dead_letters = DeadLetters(_client("sqs"), settings().dead_letter_queue_url)
     notifier = Notifier(
         store(),
+        closed_channels(),
         SlackAccess(secret, settings().slack_base_url),
         dead_letters,
         settings().fallback_channel,
@@ -239,7 +273,8 @@ def interactions() -> Interactions:
     from runbell.task_store import TaskStore
 
     hurried = partial(_client, read_timeout=1, attempts=2)
-    secret = Secret(hurried("secretsmanager"), settings().slack_secret, parse_slack)
+    parse = partial(parse_slack, runtime_api=settings().runtime_api)
+    secret = Secret(hurried("secretsmanager"), settings().slack_secret, parse)
     table = Table(hurried("dynamodb"), settings().table_name)
     retention = settings().retention
     deeds = Deeds(

@@ -12,6 +12,7 @@ from runbell.algolia import IngestionClient, ListPage
 from runbell.deadline import Deadline
 from runbell.errors import RunNotFoundError, StoreUnavailableError
 from runbell.events import WhatWentWrong, group_errors
+from runbell.metering import meter
 from runbell.observability import logger, told
 from runbell.rules import Kind
 from runbell.run import Run, instant, timestamp
@@ -92,6 +93,7 @@ class Background:
         except RunNotFoundError:
             pass  # such as the task of a run that was deleted since
         except StoreUnavailableError as error:
+            meter.fail(error)
             logger.warning("a task's names can't be saved", extra=told(error))
         except Exception as error:  # noqa: BLE001 (logged: an announcement goes out without it)
             self._rest(NAMES, error)
@@ -167,4 +169,5 @@ class Background:
 
     def _rest(self, what: str, error: Exception) -> None:
         self._rests_until[what] = self._clock() + REST
+        meter.fail(error)
         logger.warning(f"{what} can't be read", extra=told(error))

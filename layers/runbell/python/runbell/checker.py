@@ -15,6 +15,7 @@ from runbell.errors import LostRaceError, QueueUnavailableError, StoreUnavailabl
 from runbell.events import WhatWentWrong
 from runbell.incidents import Incident, thread_for, with_failure
 from runbell.items import HistoryEntry, Note, NoteKind, RunItem
+from runbell.metering import Metric, meter
 from runbell.observability import logger, told
 from runbell.outbox import Outbox, Wake
 from runbell.rules import (
@@ -187,6 +188,7 @@ class Checker:
                     self._store.retire(item)
                 return Check(item, known, None, queued=False)
             if known is not None and is_stale(known, run):
+                meter.count(Metric.STALE_READS)
                 logger.info("a stale read is left aside", extra={"run_id": run.run_id})
                 self._tidy(item, known, task, is_due=is_due, cares=cares)
                 return Check(item, known, None, queued=False, stale=True)
@@ -222,6 +224,7 @@ class Checker:
         try:
             self._outbox.enqueue([Wake.of(item)])
         except QueueUnavailableError as error:
+            meter.fail(error)
             extra = {"run_id": item.run_id, **told(error)}
             logger.warning("the next sweep has to enqueue a run", extra=extra)
             return False
@@ -333,6 +336,7 @@ class Checker:
         )
         queued = announce_in is not None and self.enqueue(saved)
         if news is not None:
+            meter.count(Metric.CHANGES)
             extra = {"run_id": run.run_id, "kind": news.kind, "queued": queued}
             logger.info("a run has changed", extra=extra)
         return Check(saved, item.snapshot, change, queued=queued)
@@ -346,6 +350,7 @@ class Checker:
         try:
             first = self._store.add_note(self.connection.name, incident.run_id, note)
         except (StoreUnavailableError, LostRaceError) as error:
+            meter.fail(error)
             extra = {"run_id": incident.run_id, **told(error)}
             logger.warning("a failure's message does not say that it is over", extra=extra)
             return

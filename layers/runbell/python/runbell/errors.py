@@ -8,6 +8,7 @@ RunbellError
 ├── LostRaceError                others kept writing the same run: try again
 ├── StoreUnavailableError        DynamoDB is out of reach or throttles: try again
 │   └── StoreRefusedError        DynamoDB answered, and would refuse the same again
+│       └── NewerItemError       a later release has written the item: deploy that one again
 ├── QueueUnavailableError        SQS is out of reach: the next sweep enqueues again
 │   └── QueueRefusedError        SQS answered, and refuses one message or all of a request
 ├── SecretUnavailableError       Secrets Manager is out of reach or throttles: try again
@@ -97,6 +98,24 @@ class StoreRefusedError(StoreUnavailableError):
     """DynamoDB answered and refuses, such as an item that is too large."""
 
     retryable = False
+
+
+class NewerItemError(StoreRefusedError):
+    """An item that a later release has written, which this one neither reads nor changes.
+
+    Args:
+        pk: The item's key.
+        found: The number of its form; see `schema.SCHEMA`.
+        known: The highest that this release knows.
+    """
+
+    def __init__(self, pk: str, found: int, known: int) -> None:
+        super().__init__(
+            f"the item {pk} was written by a later release (its schema is {found}, and this release "
+            f"knows none beyond {known}): deploy that release again. Until then the item is left "
+            "as it is"
+        )
+        self.pk = pk
 
 
 class QueueUnavailableError(RunbellError):

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from runbell.deadline import Deadline
 from runbell.errors import OutOfTimeError, RequestError, RunbellError
+from runbell.metering import meter
 from runbell.notifier import Notifier
 from runbell.observability import logger, told
 from runbell.outbox import DeadLetters, parse_wake
@@ -20,12 +21,20 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_sqs import SQSClient
 
-ENOUGH = 17.0
-"""Seconds that an edit and a reply may take with Slack at its slowest; with less left, no message
-is begun, so that none is cut off between Slack's answer and the note of it."""
+ENOUGH = 10.0
+"""Seconds that a message may take with Slack at its slowest, and the note of it; with less left,
+none is begun."""
 
 LONGEST_WAIT = 3_600
 """Seconds for which a channel is put off at the most, whatever Slack says."""
+
+LONGEST_BACKOFF = 60
+"""Seconds for which a channel is put off where Slack says nothing: once the trouble is over, all is
+on its way again within a minute."""
+
+TIRED = 25
+"""How often a word comes before it goes for good; with fewer than the queue's maxReceiveCount none
+is laid away that nothing is wrong with. What it named is pending, so a sweep sends another."""
 
 
 class Inbox:
@@ -59,18 +68,27 @@ class Inbox:
         put_off: dict[str, int] = {}
 
         def take(record: SQSRecord) -> None:
+            if _group(record) in put_off:
+                raise OutOfTimeError("its channel is put off")
             try:
                 self._deliver(record, deadline)
             except RunbellError as error:
                 put_off[_group(record)] = _wait(error, _receives(record))
+                meter.fail(error)
                 logger.warning("a channel is put off", extra=_about(record, error))
-                raise
+                if not self._is_left_to_sweep(record, error):
+                    raise
             except Exception as error:
                 put_off[_group(record)] = _wait(error, _receives(record))
+                meter.fail(error)
                 logger.exception(
                     "a message failed in an unforeseen way", extra=_about(record, error)
                 )
-                raise
+                if _receives(record) < TIRED:
+                    raise
+                cause = f"unforeseen: {type(error).__name__}"  # what it says may be anything
+                self._dead_letters.bury(record.body, _group(record), cause)
+                del put_off[_group(record)]  # what is behind it may fare better
 
         processor = SqsFifoPartialProcessor(skip_group_on_error=True)
         # The answer names what goes back, also where that is all of it.
@@ -89,6 +107,18 @@ class Inbox:
             self._dead_letters.bury(record.body, _group(record), str(error))
             return
         self._notifier.deliver(wake, deadline, is_repeat=_receives(record) > 1)
+
+    def _is_left_to_sweep(self, record: SQSRecord, error: RunbellError) -> bool:
+        """Whether a word that has come often may go, as the next sweep sends another."""
+        if _receives(record) < TIRED or isinstance(error, OutOfTimeError):
+            return False
+        try:
+            is_left = self._notifier.leave_to_sweep(parse_wake(record.body))
+        except RunbellError:
+            return False  # the table is away as well, so the word is all there is
+        if is_left:
+            logger.info("the next sweep wakes what has come often", extra=_about(record, error))
+        return is_left
 
     def _put_off(self, records: list[SQSRecord], response: Any, put_off: dict[str, int]) -> None:
         """Say when what goes back to the queue may come again; a group comes again as one.
@@ -117,8 +147,12 @@ def _wait(error: Exception, receives: int) -> int:
         return 0
     asked = error.retry_after if isinstance(error, RunbellError) else None
     if asked is not None:  # what keeps being asked to wait waits longer, as all else does
-        return min(LONGEST_WAIT, max(int(asked) + 1, 1 << min(max(receives - 3, 0), 8)))
-    return min(300, 1 << min(receives, 9))
+        return min(LONGEST_WAIT, max(int(asked) + 1, _backoff(receives - 3)))
+    return _backoff(receives)
+
+
+def _backoff(tries: int) -> int:
+    return min(LONGEST_BACKOFF, 1 << min(max(tries, 0), 6))
 
 
 def _group(record: SQSRecord) -> str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from runbell.deeds import Deeds
-from runbell.errors import RunbellError
+from runbell.errors import RequestError, RunbellError
+from runbell.metering import meter
 from runbell.observability import logger, told
 from runbell.secrets import Secret, SlackCredentials
 from runbell.slack.access import SlackAccess
@@ -68,10 +69,12 @@ class Interactions:
 
         Raises:
             ConfigurationError, SecretUnavailableError: The secret can't be read.
-            RequestError: It is nothing that Slack sends.
+            RequestError: It is too large, or nothing that Slack sends.
             StoreUnavailableError, LostRaceError: The table did not take it.
         """
-        if len(body) > LARGEST or not self._is_signed(headers, body):
+        if len(body) > LARGEST:
+            raise RequestError(f"is larger than {LARGEST // 1024} KB", "body")
+        if not self._is_signed(headers, body):
             return Answer(
                 HTTPStatus.UNAUTHORIZED,
                 "unauthorized",
@@ -123,6 +126,7 @@ class Interactions:
             if isinstance(messenger, BotMessenger):
                 messenger.whisper(channel_id, press.user, word, thread=press.thread)
         except RunbellError as error:
+            meter.fail(error)
             logger.warning("a word to one person was not taken", extra=told(error))
 
 

@@ -17,11 +17,13 @@ from runbell.errors import (
     AlgoliaCredentialError,
     ConfigurationError,
     MalformedRunError,
+    NewerItemError,
     OutOfTimeError,
     RunbellError,
     RunNotFoundError,
     StoreUnavailableError,
 )
+from runbell.metering import meter
 from runbell.observability import logger, told
 from runbell.run import Run, instant, parse_run
 from runbell.store import RunStore
@@ -122,6 +124,7 @@ class Looks:
                 try:
                     run = parse_run(row.document)
                 except MalformedRunError as error:
+                    meter.fail(error)
                     logger.error("a run can't be read", extra=told(error))
                     work.tally["failed"] += 1
                 else:
@@ -158,13 +161,15 @@ class Looks:
         except OutOfTimeError:
             return Work(Counter(skipped=1), [name])
         except RunbellError as error:
+            meter.fail(error)
             logger.error("a run can't be looked at", extra={"run_id": name, **told(error)})
             refused = isinstance(error, AlgoliaCredentialError)
-            may_succeed = error.retryable or refused
+            may_succeed = error.retryable or refused or isinstance(error, NewerItemError)
             if not may_succeed and not isinstance(error, RunNotFoundError):
                 self._put_off(name)
             return Work(Counter(failed=1, refused=int(refused)), [name] if may_succeed else [])
         except Exception as error:  # noqa: BLE001 (logged: one run must not stop the others)
+            meter.fail(error)
             logger.exception("a run fails unforeseen", extra={"run_id": name, **told(error)})
             return Work(Counter(failed=1), [name])
         if isinstance(found, int):
@@ -185,6 +190,7 @@ class Looks:
             if item.is_active:
                 self._store.look_again(item, self._now() + AFTER_A_FAILURE)
         except StoreUnavailableError as error:  # then it is asked for once more
+            meter.fail(error)
             logger.warning("a run can't be put off", extra={"run_id": run_id, **told(error)})
 
     def _look_or_retire(self, look: Callable[[str], Check | int], run_id: str) -> Check | int:

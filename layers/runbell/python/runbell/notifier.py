@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from runbell.closed_channels import ClosedChannels
 from runbell.deadline import Deadline
 from runbell.errors import (
     ConfigurationError,
@@ -15,6 +16,7 @@ from runbell.errors import (
     SlackPayloadError,
 )
 from runbell.items import Delivery, RunItem
+from runbell.metering import meter
 from runbell.observability import logger
 from runbell.outbox import DeadLetters, Wake, group_of
 from runbell.slack import messages
@@ -29,6 +31,7 @@ class Notifier:
 
     Args:
         store: What is to be told, and what has been.
+        closed: Where announcements wait that their channel refuses.
         slack: The way into Slack.
         dead_letters: Where announcements go that can never succeed.
         fallback_channel: Where people are told of those, if anywhere.
@@ -38,6 +41,7 @@ class Notifier:
     def __init__(
         self,
         store: RunStore,
+        closed: ClosedChannels,
         slack: SlackAccess,
         dead_letters: DeadLetters,
         fallback_channel: str | None = None,
@@ -46,6 +50,7 @@ class Notifier:
     ) -> None:
         self._now = now
         self._store = store
+        self._closed = closed
         self._slack = slack
         self._dead_letters = dead_letters
         self._fallback_channel = fallback_channel
@@ -87,6 +92,14 @@ class Notifier:
             except (SlackDestinationError, SlackPayloadError) as error:
                 self._give_up(wake, item, error)
 
+    def leave_to_sweep(self, wake: Wake) -> bool:
+        """Have the next sweep wake what has been tried often; False when no sweep would find it."""
+        item = self._store.get(wake.connection, wake.run_id)
+        if item.pending_since is None:
+            return False
+        self._store.postpone(item, timedelta(0))
+        return True
+
     def _with_messenger(self, item: RunItem, act: Callable[[RunItem, Messenger], None]) -> None:
         """Do something on Slack, once more with the secret read anew when it is refused."""
         try:
@@ -101,7 +114,9 @@ class Notifier:
                 act(now, renewed)
 
     def _give_up(self, wake: Wake, refused: RunItem, error: SlackError) -> None:
-        """Lay away what Slack will never take, and tell people elsewhere if there is a place.
+        """Lay away what Slack does not take, and tell people elsewhere if there is a place.
+
+        It waits for its channel to open, and a letter tells people that it does.
 
         A channel's refusal of the same changes is news once, however many details follow them.
         """
@@ -110,6 +125,7 @@ class Notifier:
             return  # it has moved, and its new channel is told everything
         is_news = any(entry.number > item.delivery.given_up for entry in untold(item))
         if is_news or wake.again:
+            meter.fail(error)
             logger.error(
                 "an announcement can't be delivered",
                 extra={"run_id": wake.run_id, "channel": wake.channel, "cause": error.code},
@@ -122,7 +138,7 @@ class Notifier:
             self._tell_fallback_channel(item, error)
         delivery = replace(item.delivery, error=error.code, given_up=item.last_change)
         # What has changed since the refusal stays pending: its own wake tries the channel again.
-        self._store.record_delivery(replace(item, version=refused.version), delivery, settled=True)
+        self._closed.put_aside(replace(item, version=refused.version), delivery)
 
     def _tell_fallback_channel(self, item: RunItem, error: SlackError) -> None:
         """Tell a run's story where people look when its own channel refuses it."""
@@ -135,6 +151,7 @@ class Notifier:
         try:
             post(self._slack.messenger(), self._fallback_channel, message)
         except (SlackDestinationError, SlackPayloadError) as second:
+            meter.fail(second)
             logger.error("the fallback channel refuses too", extra={"cause": second.code})
 
     def _deliver_test(self, item: RunItem) -> None:

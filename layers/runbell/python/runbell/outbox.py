@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from runbell.deadline import Deadline
 from runbell.errors import QueueRefusedError, QueueUnavailableError, RequestError
 from runbell.items import RunItem
 from runbell.store import Pending
@@ -180,6 +181,48 @@ class DeadLetters:
             )
         except (BotoCoreError, ClientError) as error:
             raise QueueUnavailableError(f"the dead-letter queue took nothing: {error}") from error
+
+    def clear(self, is_told: Callable[[Wake], bool], deadline: Deadline) -> int:
+        """Drop the letters of what has been told since they were laid away.
+
+        The others come into sight again after the queue's visibility time-out.
+
+        Args:
+            is_told: Whether nothing is left to be done for a letter.
+            deadline: When to be done; the rest is left to the next time.
+
+        Returns:
+            How many were dropped.
+
+        Raises:
+            QueueUnavailableError: The queue does not answer.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        cleared = 0
+        try:
+            while deadline.remaining():
+                answer = self._client.receive_message(
+                    QueueUrl=self._queue_url, MaxNumberOfMessages=BATCH
+                )
+                letters = answer.get("Messages", [])
+                if not letters:
+                    break
+                for letter in letters:
+                    if _is_done(letter["Body"], is_told):
+                        handle = letter["ReceiptHandle"]
+                        self._client.delete_message(QueueUrl=self._queue_url, ReceiptHandle=handle)
+                        cleared += 1
+        except (BotoCoreError, ClientError) as error:
+            raise QueueUnavailableError(f"the dead-letter queue is away: {error}") from error
+        return cleared
+
+
+def _is_done(body: str, is_told: Callable[[Wake], bool]) -> bool:
+    try:
+        return is_told(parse_wake(body))
+    except RequestError:
+        return False  # what is no message of ours is a person's to look at
 
 
 def group_of(channel: str) -> str:

@@ -19,6 +19,10 @@ DEEPEST = 10
 MOST = 40_000
 """Keys and values of a document; a file of a thousand watches has 30,000 at the most."""
 
+_LONG_TAG = re.compile(r"!\S{200}")
+"""The parser takes time over a tag that grows with the square of its length; and tags are refused
+anyhow, while no text of a file of watches is as long without a blank."""
+
 _PLAIN: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
     (re.compile(r"|~|null|Null|NULL"), lambda _: None),
     (re.compile(r"true|True|TRUE"), lambda _: True),
@@ -39,6 +43,9 @@ def read_yaml(text: str) -> Any:
     Raises:
         RequestError: It is no YAML, or uses what is refused; the message names the line.
     """
+    if long_tag := _LONG_TAG.search(text):
+        line = text.count("\n", 0, long_tag.start()) + 1
+        raise _refusal(f"is refused: line {line}: a tag (!) is not taken")
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 

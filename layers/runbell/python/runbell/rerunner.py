@@ -22,6 +22,7 @@ from runbell.errors import (
     SecretUnavailableError,
 )
 from runbell.items import Note, NoteKind, RunItem
+from runbell.metering import meter
 from runbell.observability import logger, told
 from runbell.reruns import Rerun, RerunStore, State
 from runbell.rules import Watch
@@ -137,6 +138,7 @@ class Rerunner:
         try:
             check = self._checker.check(wish.new_run_id, deadline)
         except RunbellError as error:  # being watched, it is due, and the next tick looks at it
+            meter.fail(error)
             extra = {"run_id": wish.new_run_id, **told(error)}
             logger.warning("a run that was just started can't be looked at yet", extra=extra)
             return 0
@@ -176,6 +178,7 @@ class Rerunner:
         return "Look in Algolia's dashboard whether a run has begun before you ask again."
 
     def _log(self, wish: Rerun, error: RunbellError) -> None:
+        meter.fail(error)
         extra = {"run_id": wish.run_id, "task_id": wish.task_id, **told(error)}
         logger.error("a task could not be run again", extra=extra)
 

@@ -19,6 +19,7 @@ from runbell.errors import (
     RunbellError,
 )
 from runbell.looks import Duty, Looks, Work
+from runbell.metering import meter
 from runbell.observability import logger, told
 from runbell.run import Run, Status, parse_run
 from runbell.store import RunStore
@@ -91,7 +92,7 @@ class Round:
         except (AlgoliaCredentialError, ConfigurationError):
             raise  # nothing can be looked at, and people must hear of it
         except RunbellError as error:
-            self._note("the list of runs can't be read", error)
+            self._note_unread(error)
             if error.retryable:  # Algolia is away or asks for less: nothing more is asked of it
                 return scan
         else:
@@ -111,7 +112,7 @@ class Round:
         done = self._look_at_rows(rows)
         if finding.failure is not None:
             # Nothing is remembered: the next round comes by here again on its way to the rest.
-            self._note("the list of runs can't be read", finding.failure)
+            self._note_unread(finding.failure)
             return scan
         scan = replace(scan, front=front_after(scan, finding, done.left))
         if not finding.is_whole:
@@ -185,6 +186,7 @@ class Round:
                 if len(shown) == len(runs):
                     break
         except (AlgoliaError, OutOfTimeError) as error:
+            meter.fail(error)
             logger.warning("the list of active runs can't be read", extra=told(error))
         return shown
 
@@ -223,7 +225,13 @@ class Round:
             logger.warning("the secret names another application; the next tick looks at its runs")
         return is_other
 
+    def _note_unread(self, error: Exception) -> None:
+        """Whatever else is done, the round does not count as a look at the connection's runs."""
+        self._note("the list of runs can't be read", error)
+        self._work.tally["unread"] = 1
+
     def _note(self, what: str, error: Exception) -> None:
+        meter.fail(error)
         logger.error(what, extra=told(error))
         self._work.tally["failed"] += 1
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from runbell.errors import ConfigurationError, SecretUnavailableError
+from runbell.errors import ConfigurationError, RunbellError, SecretUnavailableError
 from runbell.settings import checked_url
 
 if TYPE_CHECKING:
@@ -24,7 +25,17 @@ ALGOLIA_FORM = '{"app_id": …, "api_key": …, "region": "us" or "eu"}'
 """What the secret of a connection holds."""
 
 REMEMBERED = 300.0
-"""Seconds for which a secret is not read again."""
+"""Seconds for which a secret is not read again, unless it is told otherwise."""
+
+TOKEN_REMEMBERED = 60.0
+"""Seconds for which API TOKEN is not read again: nobody refuses a token that was taken back, so this
+is how long it still opens the API. A reading takes some 10 ms, and 10,000 of them cost $0.05."""
+
+TOKENS = 2
+"""Tokens that API TOKEN may hold: one, and during a rotation the old and the new one."""
+
+SHORTEST_TOKEN = 16
+"""Characters."""
 
 FOR_A_PERSON = frozenset({
     "AccessDeniedException",
@@ -35,7 +46,11 @@ FOR_A_PERSON = frozenset({
 """Refusals of Secrets Manager that trying again does not mend."""
 
 SETTLING = 1.0
-"""Seconds for which a secret that was read anew is not read again, however often it is refused."""
+"""Seconds for which a secret that was read anew, or could not be read, is not read again, however
+often it is refused or asked for: strangers decide how often that is."""
+
+# At DEBUG botocore writes down what Secrets Manager answers.
+logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,7 @@ class Secret(Generic[T]):
         arn: Which secret.
         parse: Turns its text into credentials; raises ConfigurationError when it can't.
         clock: Seconds that only ever go on.
+        remembered: Seconds for which it is not read again.
     """
 
     def __init__(
@@ -78,24 +94,28 @@ class Secret(Generic[T]):
         arn: str,
         parse: Callable[[str], T],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        remembered: float = REMEMBERED,
     ) -> None:
         self._client = client
         self._arn = arn
         self._parse = parse
         self._clock = clock
+        self._remembered = remembered
         self._lock = threading.Lock()
         self._known: tuple[float, T] | None = None
+        self._failed: tuple[float, RunbellError] | None = None
         self._renewed_at = float("-inf")
 
     def get(self) -> T:
-        """Give the credentials, from memory for up to five minutes.
+        """Give the credentials, from memory for as long as they are remembered.
 
         Raises:
             ConfigurationError: The secret can't be read, or is not what it should be.
             SecretUnavailableError: Secrets Manager does not answer.
         """
         with self._lock:
-            if self._known and self._clock() - self._known[0] < REMEMBERED:
+            if self._known and self._clock() - self._known[0] < self._remembered:
                 return self._known[1]
             return self._read()
 
@@ -118,8 +138,14 @@ class Secret(Generic[T]):
             return self._read()
 
     def _read(self) -> T:
-        value = self._parse(self._text())
-        self._known = (self._clock(), value)
+        if self._failed and self._clock() - self._failed[0] < SETTLING:
+            raise self._failed[1].with_traceback(None)
+        try:
+            value = self._parse(self._text())
+        except RunbellError as error:
+            self._failed = (self._clock(), error)
+            raise
+        self._known, self._failed = (self._clock(), value), None
         return value
 
     def _text(self) -> str:
@@ -157,8 +183,13 @@ def parse_algolia(text: str, name: str = "ALGOLIA") -> AlgoliaCredentials:
     )
 
 
-def parse_slack(text: str) -> SlackCredentials:
-    """Read the secret SLACK: {bot_token} or {webhook_url}, and {signing_secret} for the buttons."""
+def parse_slack(text: str, runtime_api: str = "") -> SlackCredentials:
+    """Read the secret SLACK: {bot_token} or {webhook_url}, and {signing_secret} for the buttons.
+
+    Args:
+        text: What it holds.
+        runtime_api: Where the webhook can't lead: see `checked_url`.
+    """
     document = _object("SLACK", text, '{"bot_token": …} or {"webhook_url": …}')
     given = [name for name in ("bot_token", "webhook_url") if document.get(name)]
     if len(given) != 1:
@@ -169,18 +200,24 @@ def parse_slack(text: str) -> SlackCredentials:
     if given[0] == "bot_token":
         token = _header(value, "bot_token")
         return SlackCredentials(bot_token=token, signing_secret=signing_secret)
-    url = checked_url("the secret SLACK's webhook_url", value)
+    url = checked_url("the secret SLACK's webhook_url", value, runtime_api=runtime_api)
     return SlackCredentials(webhook_url=url, signing_secret=signing_secret)
 
 
-def parse_api_token(text: str) -> str:
-    """Read the secret API TOKEN: the bearer token itself."""
-    token = text.strip()
-    if len(token) < 16:
+def parse_api_tokens(text: str) -> tuple[str, ...]:
+    """Read the secret API TOKEN: the bearer token itself, or two of them, one a line."""
+    tokens = tuple(line.strip() for line in text.splitlines() if line.strip()) or ("",)
+    if len(tokens) > TOKENS:
         raise ConfigurationError(
-            "the secret API TOKEN is shorter than 16 characters: put a long random one"
+            f"the secret API TOKEN has more than {TOKENS} lines: put one token, or the old one and "
+            "the new one"
         )
-    return token
+    if min(map(len, tokens)) < SHORTEST_TOKEN:
+        raise ConfigurationError(
+            f"the secret API TOKEN has one shorter than {SHORTEST_TOKEN} characters: put a long "
+            "random one"
+        )
+    return tokens
 
 
 def _object(secret: str, text: str, form: str) -> dict[str, Any]:

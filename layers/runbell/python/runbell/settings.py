@@ -19,6 +19,11 @@ NOTIFIABLE = ("created", "started", "succeeded", "failed", "skipped", "recovered
 
 _LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
 
+_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = re.compile(rf"(?:{_LABEL}\.)+(?!localhost)(?=[a-z]){_LABEL}")
+"""A host's name of two parts or more, of which the last one begins with a letter, unlike in any way
+to write an IP address."""
+
 
 class Settings:
     """A function's environment, each value checked when it is asked for.
@@ -80,11 +85,16 @@ class Settings:
 
     @property
     def algolia_base_url(self) -> str | None:
-        return checked_url("ALGOLIA_BASE_URL", self._environment.get("ALGOLIA_BASE_URL", ""))
+        return self._url("ALGOLIA_BASE_URL")
 
     @property
     def slack_base_url(self) -> str | None:
-        return checked_url("SLACK_BASE_URL", self._environment.get("SLACK_BASE_URL", ""))
+        return self._url("SLACK_BASE_URL")
+
+    @property
+    def runtime_api(self) -> str:
+        """Where Lambda tells this process what to do: host and port; nowhere outside of Lambda."""
+        return self._environment.get("AWS_LAMBDA_RUNTIME_API", "")
 
     @property
     def fallback_channel(self) -> str | None:
@@ -130,6 +140,9 @@ class Settings:
             raise ConfigurationError(f"RETENTION_DAYS is {text!r}: give whole days from 1 to 3650")
         return timedelta(days=int(text))
 
+    def _url(self, name: str) -> str | None:
+        return checked_url(name, self._environment.get(name, ""), runtime_api=self.runtime_api)
+
     def _required(self, name: str) -> str:
         value = self._environment.get(name, "").strip()
         if not value:
@@ -167,11 +180,18 @@ def parse_slack_users(name: str, text: str) -> frozenset[str]:
     return frozenset(users)
 
 
-def checked_url(name: str, url: str) -> str | None:
+def checked_url(name: str, url: str, *, runtime_api: str = "") -> str | None:
     """Hold a URL that credentials are sent to against the one rule for them.
 
-    It is https, or http on loopback, where stand-ins for the vendors live. Empty means None: the
-    vendor's own.
+    It is https to a host by its name, or http on loopback, where stand-ins for the vendors live,
+    but for the port of Lambda's own API. So no URL leads to an address inside: neither to link-local
+    metadata nor to a private network, in none of the ways to write one. What a name resolves to is
+    not looked at; the host there must hold a certificate for the name.
+
+    Args:
+        name: What the URL is called in errors.
+        url: The URL. Empty means None: the vendor's own.
+        runtime_api: Host and port of Lambda's API, as AWS_LAMBDA_RUNTIME_API has them.
 
     Raises:
         ConfigurationError: It is anything else. The message leaves the URL's path out, since the
@@ -183,15 +203,22 @@ def checked_url(name: str, url: str) -> str | None:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        _ = parts.port
+        port = parts.port or 80
     except ValueError:
         raise ConfigurationError(f"{name} is no URL") from None
-    if not url.isprintable() or " " in url:
-        raise ConfigurationError(f"{name} holds a space or a control character")
+    # Some letters of other scripts become ASCII on the way to a name: ℡ and K are tel and k.
+    if not url.isprintable() or " " in url or not parts.netloc.isascii():
+        raise ConfigurationError(
+            f"{name} holds a space, a control character, or a host in letters beyond ASCII"
+        )
     if "@" in parts.netloc or "?" in url or "#" in url:
         raise ConfigurationError(f"{name} may hold a scheme, a host, a port and a path only")
-    if host and (parts.scheme == "https" or (parts.scheme == "http" and _LOOPBACK.fullmatch(host))):
+    is_inside = str(port) == runtime_api.rpartition(":")[2]
+    if (parts.scheme == "https" and _NAME.fullmatch(host)) or (
+        parts.scheme == "http" and _LOOPBACK.fullmatch(host) and not is_inside
+    ):
         return url.rstrip("/")
     raise ConfigurationError(
-        f"{name} is refused: it must start with https:// (plain http:// is for loopback only)"
+        f"{name} is refused: it must start with https:// and a host's full name "
+        "(plain http:// is for loopback only, and no IP address is taken)"
     )

@@ -63,13 +63,19 @@ _WATCH = ("watch", "watched", "watched_since")
 
 @dataclass(frozen=True)
 class Pending:
-    """A run with something still to be brought to a channel."""
+    """A run with something still to be brought to a channel.
+
+    Args:
+        since: Since when (RFC 3339, UTC).
+        due_at: When a sweep is to enqueue it again (RFC 3339, UTC).
+    """
 
     connection: str
     run_id: str
     version: int
     channel: str
     since: str
+    due_at: str
 
 
 @dataclass(frozen=True)
@@ -338,18 +344,14 @@ class RunStore:
             yield subject_of(found["pk"], connection)
 
     def pending(self, connection: str) -> Iterator[Pending]:
-        """Name the runs with something to announce that has not just been enqueued by a sweep."""
+        """Name the runs with something to announce, those first that a sweep is to enqueue first.
+
+        What its channel has refused is not among them: see ClosedChannels.
+        """
         from boto3.dynamodb.conditions import Key
 
-        due = Key("pending_due").lte(timestamp(self._now()))
-        for found in self._table.query_all("pending", Key("pending").eq(connection) & due):
-            yield Pending(
-                connection=connection,
-                run_id=subject_of(found["pk"], connection)[1],
-                version=int(found["version"]),
-                channel=found["channel"],
-                since=found["pending_since"],
-            )
+        for found in self._table.query_all("pending", Key("pending").eq(connection)):
+            yield read_pending(found, connection)
 
     def postpone(self, pending: Pending | RunItem, by: timedelta) -> None:
         """Have the sweep leave a pending run alone for a while.
@@ -510,3 +512,15 @@ class RunStore:
     def _expiry(self, after: timedelta) -> int:
         """When DynamoDB may drop the item: seconds since 1970, as its TTL wants them."""
         return int((self._now() + after).timestamp())
+
+
+def read_pending(found: Mapping[str, Any], connection: str) -> Pending:
+    """Read what the index `pending` tells of a run."""
+    return Pending(
+        connection=connection,
+        run_id=subject_of(found["pk"], connection)[1],
+        version=int(found["version"]),
+        channel=found["channel"],
+        since=found.get("pending_since", found["pending_due"]),
+        due_at=found["pending_due"],
+    )

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from runbell.deadline import Deadline
 from runbell.errors import QueueRefusedError, QueueUnavailableError
+from runbell.metering import meter
 from runbell.observability import logger, told
 from runbell.outbox import BATCH, Outbox, Wake
-from runbell.run import instant
+from runbell.run import instant, timestamp
 from runbell.store import Pending, RunStore
 
 SHORTEST_REST = timedelta(minutes=2)
 LONGEST_REST = timedelta(minutes=30)
 """For how long a sweep leaves to the queue what an earlier one has enqueued. The queue tries by
 itself; more words for the same run would only pile up behind a channel that is put off."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep did and saw.
+
+    Args:
+        enqueued: How many words the queue took.
+        oldest: For how many seconds the announcement that has waited longest is pending; 0 where
+            none is.
+    """
+
+    enqueued: int
+    oldest: int
 
 
 class Sweeper:
@@ -43,20 +59,21 @@ class Sweeper:
         self._outbox = outbox
         self._now = now
 
-    def sweep(self, deadline: Deadline | None = None) -> int:
+    def sweep(self, deadline: Deadline | None = None) -> Sweep:
         """Enqueue again whatever was committed and has not been delivered.
+
+        A queue out of reach is logged: the next sweep goes on.
 
         Args:
             deadline: When the whole tick has to be done; half of it is left to the runs.
-
-        Returns:
-            How many words the queue took. A queue out of reach is logged: the next sweep goes on.
         """
         sweep_id = uuid.uuid4().hex
         half = deadline.remaining() / 2 if deadline else 0.0
         enqueued = 0
-        pending = iter(self._store.pending(self._connection))
-        while batch := list(islice(pending, BATCH)):
+        pending = list(self._store.pending(self._connection))
+        now = timestamp(self._now())
+        due = iter(each for each in pending if each.due_at <= now)
+        while batch := list(islice(due, BATCH)):
             taken = self._enqueue(batch, sweep_id)
             for each in taken:
                 self._store.postpone(each, by=self._rest_of(each))
@@ -68,15 +85,18 @@ class Sweeper:
                 break
         if enqueued:
             logger.info("the sweep enqueued what was pending", extra={"enqueued": enqueued})
-        return enqueued
+        oldest = max(map(self._age_of, pending), default=timedelta(0))
+        return Sweep(enqueued, int(oldest.total_seconds()))
 
     def _enqueue(self, batch: list[Pending], sweep_id: str) -> list[Pending]:
         """Put runs on the queue; one that it refuses leaves the others alone."""
         try:
             self._outbox.enqueue(map(Wake.of, batch), sweep=sweep_id)
         except QueueRefusedError as error:
+            meter.fail(error)
             logger.warning("a batch is not taken, so each goes by itself", extra=told(error))
         except QueueUnavailableError as error:
+            meter.fail(error)
             logger.warning("the queue is out of reach", extra=told(error))
             return []
         else:
@@ -86,9 +106,11 @@ class Sweeper:
             try:
                 self._outbox.enqueue([Wake.of(each)], sweep=sweep_id)
             except QueueRefusedError as error:
+                meter.fail(error)
                 extra = {"run_id": each.run_id, **told(error)}
                 logger.error("the next sweep has to enqueue a run", extra=extra)
             except QueueUnavailableError as error:
+                meter.fail(error)
                 logger.warning("the queue is out of reach", extra=told(error))
                 break
             else:
@@ -97,6 +119,8 @@ class Sweeper:
 
     def _rest_of(self, pending: Pending) -> timedelta:
         """How long a sweep leaves a run alone: longer, the longer Slack has not taken it."""
+        return min(LONGEST_REST, max(SHORTEST_REST, self._age_of(pending) / 2))
+
+    def _age_of(self, pending: Pending) -> timedelta:
         since = instant(pending.since)
-        age = self._now() - since if since else timedelta(0)
-        return min(LONGEST_REST, max(SHORTEST_REST, age / 2))
+        return self._now() - since if since else timedelta(0)

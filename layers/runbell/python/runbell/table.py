@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runbell.errors import StoreRefusedError, StoreUnavailableError
+from runbell.schema import ATTRIBUTE, SCHEMA, check_readable, is_readable
 
 if TYPE_CHECKING:
     from boto3.dynamodb.conditions import ConditionBase
@@ -49,18 +50,22 @@ class Write:
 class Table:
     """Items by their partition key `pk`, as dictionaries of plain values.
 
-    Every method raises StoreUnavailableError when DynamoDB doesn't do what it is asked.
+    Every method raises StoreUnavailableError when DynamoDB doesn't do what it is asked, and
+    NewerItemError, which is one, where an item is of a form that a later release has written. Such
+    an item is neither read nor changed.
 
     Args:
         client: The boto3 client of DynamoDB; many threads may share it.
         name: The table's name.
+        schema: The form that items are written in, and up to which they are read.
     """
 
-    def __init__(self, client: DynamoDBClient, name: str) -> None:
+    def __init__(self, client: DynamoDBClient, name: str, *, schema: int = SCHEMA) -> None:
         from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
         self._client = client
         self._name = name
+        self._schema = schema
         self._write = TypeSerializer().serialize
         self._read = TypeDeserializer().deserialize
         self._counting = threading.Lock()
@@ -124,8 +129,13 @@ class Table:
 
     def delete(self, pk: str) -> bool:
         """Drop an item; False when there was none."""
-        key = self._values({"pk": pk})
-        answer = self._ask("delete_item", TableName=self._name, Key=key, ReturnValues="ALL_OLD")
+        answer = self._ask(
+            "delete_item",
+            TableName=self._name,
+            Key=self._values({"pk": pk}),
+            ReturnValues="ALL_OLD",
+            **self._condition(_Expression(), None),
+        )
         return bool(answer.get("Attributes"))
 
     def query(
@@ -182,21 +192,33 @@ class Table:
     def _arguments(self, write: Write) -> dict[str, Any]:
         """Say a write as DynamoDB wants to hear it."""
         said = _Expression()
-        sets = [f"{said.path(path)} = {said.value(value)}" for path, value in write.put.items()]
+        sets = [f"{said.path(ATTRIBUTE)} = {said.value(self._schema)}"]
+        sets += [f"{said.path(path)} = {said.value(value)}" for path, value in write.put.items()]
         for path, value in write.keep.items():
             at = said.path(path)
             sets.append(f"{at} = if_not_exists({at}, {said.value(value)})")
-        expression = f"SET {', '.join(sets)}" if sets else ""
+        expression = f"SET {', '.join(sets)}"
         if write.remove:
             expression += f" REMOVE {', '.join(said.path(path) for path in write.remove)}"
         arguments: dict[str, Any] = {
             "TableName": self._name,
             "Key": self._values({"pk": write.pk}),
-            "UpdateExpression": expression.strip(),
+            "UpdateExpression": expression,
         }
-        if write.condition is not None:
-            arguments["ConditionExpression"] = said.condition(write.condition, is_key=False)
-        return arguments | self._said(said)
+        return arguments | self._condition(said, write.condition)
+
+    def _condition(self, said: _Expression, condition: ConditionBase | None) -> dict[str, Any]:
+        """Say under which condition an item is written: never one of a later form.
+
+        DynamoDB answers with the item where it does not hold, so that the two are told apart.
+        """
+        readable = is_readable(self._schema)
+        whole = readable if condition is None else readable & condition
+        return {
+            "ConditionExpression": said.condition(whole, is_key=False),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **self._said(said),
+        }
 
     def _ask(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Make a request that has no condition."""
@@ -214,6 +236,8 @@ class Table:
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
         except ClientError as error:
+            for item in _items_as_they_are(error.response):
+                self._item(item)  # of a later form, it has not lost a race
             if _is_race(error.response):
                 return None
             raise _refusal(error.response)(f"DynamoDB refused {operation}: {error}") from error
@@ -233,7 +257,9 @@ class Table:
         return {name: self._write(value) for name, value in values.items()}
 
     def _item(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: self._read(value) for name, value in item.items()}
+        read = {name: self._read(value) for name, value in item.items()}
+        check_readable(read, self._schema)
+        return read
 
 
 def _refusal(answer: Mapping[str, Any]) -> type[StoreUnavailableError]:
@@ -243,6 +269,13 @@ def _refusal(answer: Mapping[str, Any]) -> type[StoreUnavailableError]:
     # So does a transaction say that one of its items is too large.
     is_final = is_final or "ValidationError" in reasons
     return StoreRefusedError if is_final else StoreUnavailableError
+
+
+def _items_as_they_are(refusal: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The items of which a condition did not hold, as far as DynamoDB shows them."""
+    for each in (refusal, *refusal.get("CancellationReasons", ())):
+        if item := each.get("Item"):
+            yield item
 
 
 def _is_race(refusal: Mapping[str, Any]) -> bool:

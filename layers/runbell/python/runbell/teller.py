@@ -16,6 +16,7 @@ from runbell.errors import (
     SlackUpdateError,
 )
 from runbell.items import Delivery, HistoryEntry, NoteKind, RunItem
+from runbell.metering import Metric, meter
 from runbell.observability import logger
 from runbell.run import instant, timestamp
 from runbell.slack import messages
@@ -118,6 +119,7 @@ class Teller:
         try:
             self._show()
         except (SlackLaterError, SlackAmbiguousError) as error:
+            meter.fail(error)
             seconds = max(BETWEEN_EDITS.total_seconds(), error.retry_after or 0)
             self._store.postpone(self._item, timedelta(seconds=seconds))
         else:
@@ -132,6 +134,7 @@ class Teller:
         try:
             self._edit(old)
         except SlackUpdateError as error:
+            meter.fail(error)
             extra = {"run_id": self._item.run_id, "cause": error.code}
             if error.code in NOT_EDITABLE and not self._has_news():
                 logger.info("a message can't be edited, and nothing is new to tell", extra=extra)
@@ -333,6 +336,17 @@ class Teller:
             error=None,
         )
         self._store.record_delivery(item, told, settled=True)
+        self._count()
+
+    def _count(self) -> None:
+        """Count what the channel has just been told, and how late it hears of the run's end."""
+        told, run = untold(self._item), self._item.snapshot
+        if not told:
+            return
+        meter.count(Metric.ANNOUNCEMENTS, len(told))
+        ended = instant(run.finished_at) if run and run.status == told[-1].status else None
+        if ended:
+            meter.measure(Metric.LAG, (self._now() - ended).total_seconds())
 
 
 def own_message(item: RunItem, *, is_news: bool = False) -> Message:
@@ -387,6 +401,7 @@ def post(
 
 
 def _log_plain(message: Message, error: RunbellError) -> None:
+    meter.fail(error)
     logger.warning(
         "Slack refuses the form of a message, so it goes out as plain text",
         extra={"run_id": message.run_id, "cause": str(error)},

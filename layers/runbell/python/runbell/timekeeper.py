@@ -10,6 +10,7 @@ from runbell.deadline import Deadline
 from runbell.discovery import Discovery
 from runbell.errors import AlgoliaError, OutOfTimeError, RunNotFoundError, StoreRefusedError
 from runbell.items import HistoryEntry, Missed
+from runbell.metering import Metric, meter
 from runbell.observability import logger, told
 from runbell.rules import Kind, announce
 from runbell.run import Run, timestamp
@@ -88,6 +89,7 @@ class Timekeeper:
             try:
                 check = self._checker.observe(run, deadline, is_due=True)
             except StoreRefusedError as error:  # and would refuse it again: the others are not it
+                meter.fail(error)
                 logger.error("a run can't be saved", extra={"run_id": run.run_id, **told(error)})
                 continue
             changed += check.change is not None
@@ -165,6 +167,7 @@ class Timekeeper:
         )
         if item is None:
             return 0
+        meter.count(Metric.CHANGES)
         logger.info("a run is missing", extra={"task_id": task.task_id, "expected_at": expected_at})
         if held is None:
             self._checker.enqueue(item)

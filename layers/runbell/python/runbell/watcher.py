@@ -14,6 +14,7 @@ from runbell.deadline import Deadline
 from runbell.discovery import Settled
 from runbell.errors import AlgoliaCredentialError
 from runbell.looks import Duty, Looks, Work
+from runbell.metering import Metric, meter
 from runbell.round import Round
 from runbell.run import timestamp
 from runbell.store import RunStore
@@ -34,6 +35,7 @@ class Report:
         skipped: Runs that the time did not suffice for; the next tick looks at them.
         requests: Requests made to Algolia.
         table_calls: Requests made to DynamoDB.
+        pending_age: For how many seconds the oldest announcement is pending, this tick's aside.
     """
 
     checked: int = 0
@@ -44,6 +46,7 @@ class Report:
     skipped: int = 0
     requests: int = 0
     table_calls: int = 0
+    pending_age: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """The counts by name."""
@@ -110,7 +113,9 @@ class Watcher:
             StoreUnavailableError: The table could not tell what there is to do.
         """
         calls = self._table.calls_made
-        work = Work(Counter(enqueued=self._sweeper.sweep(deadline)))
+        sweep = self._sweeper.sweep(deadline)
+        meter.measure(Metric.PENDING_AGE, sweep.oldest)
+        work = Work(Counter(enqueued=sweep.enqueued))
         before = self._connections.get(self._name)
         application = self._open_checker(before).client.application
         connection = _begun(before, application, self._now())
@@ -130,10 +135,13 @@ class Watcher:
             work.add(looks.at_each(check, list(dict.fromkeys(run_ids)), deadline))
         if work.tally.pop("refused", 0) and not work.tally["checked"]:
             raise AlgoliaCredentialError("Algolia refuses the credentials of every run looked at")
+        if not work.tally.pop("unread", 0):
+            meter.count(Metric.TICKS)
         return Report(
             **work.tally,
             requests=checker.client.requests_made - requests,
             table_calls=self._table.calls_made - calls,
+            pending_age=sweep.oldest,
         )
 
 

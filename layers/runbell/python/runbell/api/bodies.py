@@ -37,10 +37,15 @@ def read_body(text: str | None, content_type: str | None = None) -> Any:
         document = read_yaml(text)
         return {} if document is None else document
     try:
-        return json.loads(text, object_pairs_hook=_object)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         hint = "" if content_type is None else f"; for YAML say Content-Type: {YAML[0]}"
         raise RequestError(f"is no JSON{hint}", "body") from None
+
+
+def _refuse_constant(word: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON doesn't know."""
+    raise ValueError(word)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

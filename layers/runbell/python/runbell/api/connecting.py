@@ -98,8 +98,9 @@ class Connecting:
             raise RequestError(
                 "is the connection that belongs to the stack, and goes with it", "path.name"
             )
+        is_known = self._is_there(name)  # a later release's is refused, and keeps its schedule
         had_schedule = self.schedules().delete(name)
-        if not self.connections.delete(name) and not had_schedule:
+        if not (is_known and self.connections.delete(name)) and not had_schedule:
             raise NotKnownError(f"there is no connection {name!r}")
 
     def list(self, cursor: str | None) -> dict[str, Any]:

@@ -7,11 +7,13 @@ keeps to what JSON Schema drafts 7 and 2020-12 have in common.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
+from runbell.api.mismatches import said_of
 from runbell.errors import RequestError
 
 Check = Callable[[Any], Any]
@@ -42,6 +44,14 @@ class Contract:
             for path, operations in self.document["paths"].items()
             if any(isinstance(o, dict) and o.get("security") == [] for o in operations.values())
         )
+
+    def methods(self, path: str) -> tuple[str, ...]:
+        """The methods that a request's path takes; none if there is no such path."""
+        for template, operations in self.document["paths"].items():
+            if re.fullmatch(re.sub("{.+?}", "[^/]+", template), path):
+                named = [name.upper() for name in operations if name != "parameters"]
+                return tuple(sorted([*named, *(["HEAD"] if "GET" in named else [])]))
+        return ()
 
     def check_parameters(
         self, path: str, method: str, place: str, given: Mapping[str, str]
@@ -98,6 +108,8 @@ class Contract:
             json.dumps(body, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             raise RequestError("holds half of a surrogate pair, which is no text", "body") from None
+        except RecursionError:
+            raise RequestError("has too many objects and lists inside each other", "body") from None
         content = self.document["paths"][path][method]["requestBody"]["content"]
         schema = content["application/json"]["schema"]
         self._check(f"{path} {method}", schema, body, "body")
@@ -113,8 +125,7 @@ class Contract:
             self._checks[key](value)
         except fastjsonschema.JsonSchemaValueException as error:
             at = where + str(error.name).removeprefix("data")
-            problem = str(error.message).removeprefix(str(error.name)).strip()
-            raise RequestError(problem, at) from None
+            raise RequestError(said_of(error), at) from None
 
 
 @cache

@@ -12,6 +12,7 @@ from runbell.errors import (
     ConfigurationError,
     LostRaceError,
     MalformedRunError,
+    NewerItemError,
     NotKnownError,
     OutOfTimeError,
     QueueUnavailableError,
@@ -37,6 +38,7 @@ _ANSWERS: dict[type[RunbellError], tuple[HTTPStatus, str]] = {
     ScheduleError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_configured"),
     ScheduleUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
     StoreUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
+    NewerItemError: (HTTPStatus.SERVICE_UNAVAILABLE, "later_release"),
     QueueUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
     SecretUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
     RunbellError: (HTTPStatus.INTERNAL_SERVER_ERROR, "failed"),
@@ -44,14 +46,23 @@ _ANSWERS: dict[type[RunbellError], tuple[HTTPStatus, str]] = {
 """The answer to an error is that of its nearest ancestor here."""
 
 
-def problem(error: RunbellError) -> tuple[HTTPStatus, dict[str, Any], dict[str, str]]:
-    """Make an answer of an error: its status, body and headers."""
+def problem(
+    error: RunbellError, *, to_stranger: bool = False
+) -> tuple[HTTPStatus, dict[str, Any], dict[str, str]]:
+    """Make an answer of an error: its status, body and headers.
+
+    Args:
+        error: What went wrong.
+        to_stranger: Whether the caller is nobody known, who does not learn what it is.
+    """
     status, word = next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
     body = {"error": word, "message": str(error)}
     if isinstance(error, RequestError):
         body["where"] = error.where
     if status == HTTPStatus.SERVICE_UNAVAILABLE and word == "unavailable":
         body["message"] = "a service behind Runbell does not answer: try again"
+    if to_stranger and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        body["message"] = "Runbell can't answer just now: its log says why"
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after))

@@ -1,0 +1,282 @@
+"""One seed of the campaign: a stack of its own, its vendors, what befalls them, and the verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import secrets
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.algolia import AlgoliaStandIn
+from local.aws import LocalAws, LocalStackError
+from local.chaos import sabotage
+from local.chaos.director import Director, written_down
+from local.chaos.leaks import everything_written, leaks
+from local.chaos.mischief import Mischief
+from local.chaos.oracle import Verdict, judge
+from local.chaos.sabotage import BREAKS, KILLS, STEPS, Sabotage
+from local.chaos.script import channel_of, write
+from local.chaos.weather import OF_ALGOLIA, OF_SLACK, Weather
+from local.slack import SlackStandIn
+from local.stack import FunctionFailedError, Stack, deploy
+
+VISIBILITY = 23
+"""Seconds for which a message is hidden while notify has it: a bit more than notify's time-out,
+and not six times as long as on AWS, so that a killed notify does not cost two minutes."""
+
+RECEIVES = 6
+"""How often the queue tries before it gives up; 30 times on AWS, which takes an hour."""
+
+AWAY = 40.0
+"""Seconds for which Slack is away in the middle: longer than the queue goes on trying."""
+
+LAST_TICKS = 2
+"""Ticks within which everything must be out once the faults have ended."""
+
+LONGEST = 480.0
+"""Seconds after which a campaign that comes to no end is broken off."""
+
+STUCK = 150.0
+"""Seconds that a back-off may take: a sweep's two minutes, and then some."""
+
+KILLS_PER_HUNDRED = 1.2
+BREAKS_PER_HUNDRED = 5
+"""Of the functions' processes, and of their calls to AWS, per hundred changes."""
+
+MAY_LOOK = "chat:write,channels:history,channels:read"
+MAY_NOT_LOOK = "chat:write"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one seed."""
+
+    seed: int
+    verdict: Verdict
+    faults: Counter[str]
+    ticks: int
+    """Ticks after the faults that it took until everything was out."""
+    calls: int
+    failed: int
+    """How many calls to Algolia and Slack there were while they failed, and how many of them did."""
+    seconds: float
+    complaints: tuple[str, ...]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether every promise was kept."""
+        return not self.complaints
+
+
+class Campaign:
+    """Plays one seed against a stack of its own.
+
+    Args:
+        seed: What everything random follows from.
+        changes: How many changes Algolia shows.
+        rate: The share of calls to Algolia and Slack that fail.
+        say: Takes a line of progress.
+        away: Seconds for which Slack is away in the middle.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        changes: int,
+        rate: float,
+        say: Callable[[str], None],
+        *,
+        away: float = AWAY,
+    ) -> None:
+        self._seed = seed
+        self._say = say
+        self._away_seconds = away
+        self._chance = random.Random(f"campaign {seed}")
+        self._script = write(seed, changes)
+        self._secrets = {
+            name: secrets.token_hex(24)
+            for name in ("Algolia's key", "Algolia's new key", "Slack's token", "Slack's new token")
+        } | {"the signing secret": secrets.token_hex(16)}
+        self._algolia_weather = Weather(f"algolia {seed}", OF_ALGOLIA, rate)
+        self._slack_weather = Weather(f"slack {seed}", OF_SLACK, rate, "/api/")
+        self._ticks: Counter[str] = Counter()
+        self._lost_races = 0
+
+    def play(self, aws: LocalAws) -> Outcome:
+        """Play it on a local AWS; the template is built already."""
+        began = time.monotonic()
+        with (
+            AlgoliaStandIn(api_key=self._secrets["Algolia's key"]) as algolia,
+            SlackStandIn(
+                bot_token=self._secrets["Slack's token"],
+                signing_secret=self._secrets["the signing secret"],
+                scopes=MAY_LOOK if self._seed % 2 else MAY_NOT_LOOK,
+            ) as slack,
+            tempfile.TemporaryDirectory(prefix="runbell-chaos-") as folder,
+        ):
+            algolia.application(algolia.app_id, "").faults = self._algolia_weather
+            slack.faults = self._slack_weather
+            self._algolia, self._slack = algolia, slack
+            self._director = Director(self._script, algolia)
+            self._stack = self._deploy(aws)
+            self._sabotage = Sabotage(Path(folder))
+            self._sabotage.enter(self._stack)
+            self._say(f"deployed after {time.monotonic() - began:.0f} s")
+            self._live_through(began + LONGEST)
+            ticks = self._settle()
+            return self._outcome(ticks, began)
+
+    # ---- Before --------------------------------------------------------------------------------
+
+    def _deploy(self, aws: LocalAws) -> Stack:
+        stack = deploy(
+            aws,
+            f"chaos-{self._seed}",
+            AlgoliaBaseUrl=self._algolia.url,
+            SlackBaseUrl=self._slack.url,
+            ScheduleExpression="rate(30 days)",  # the campaign makes the ticks itself
+            LogLevel="DEBUG" if self._seed % 2 else "INFO",
+        )
+        stack.put_token()
+        self._secrets["the API's token"] = stack.token
+        self._put_algolia_secret(stack, "Algolia's key")
+        self._put_slack_secret(stack, "Slack's token")
+        dead_letters = aws.client("sqs").get_queue_attributes(
+            QueueUrl=stack.outputs["DeadLetterQueueUrl"], AttributeNames=["QueueArn"]
+        )["Attributes"]["QueueArn"]
+        redrive = {"deadLetterTargetArn": dead_letters, "maxReceiveCount": RECEIVES}
+        aws.client("sqs").set_queue_attributes(
+            QueueUrl=stack.outputs["QueueUrl"],
+            Attributes={
+                "VisibilityTimeout": str(VISIBILITY),
+                "RedrivePolicy": json.dumps(redrive),
+            },
+        )
+        watches = {task: {"channel": channel_of(task)} for task in self._script.tasks}
+        answer = stack.call(
+            "PUT",
+            "/watches",
+            data=json.dumps({"tasks": watches}),
+            headers={"Content-Type": "application/yaml"},
+        )
+        if not answer.ok:
+            raise LocalStackError(f"PUT /watches answered {answer.status_code}: {answer.text}")
+        stack.poll()
+        return stack
+
+    def _put_algolia_secret(self, stack: Stack, name: str) -> None:
+        value = {"app_id": self._algolia.app_id, "api_key": self._secrets[name], "region": "us"}
+        stack.put_secret("AlgoliaSecretArn", value)
+
+    def _put_slack_secret(self, stack: Stack, name: str) -> None:
+        signing_secret = self._secrets["the signing secret"]
+        value = {"bot_token": self._secrets[name], "signing_secret": signing_secret}
+        stack.put_secret("SlackSecretArn", value)
+
+    # ---- The bad times -------------------------------------------------------------------------
+
+    def _live_through(self, ends: float) -> None:
+        """Show the script to its end while everything fails."""
+        sqs = self._stack.aws.client("sqs")
+        mischief = Mischief(sqs, self._stack.outputs["QueueUrl"], self._seed)
+        checks = threading.Event()
+        checker = threading.Thread(target=self._check_at_random, args=(checks,), daemon=True)
+        blows = self._blows()
+        self._algolia_weather.is_bad = self._slack_weather.is_bad = True
+        mischief.start()
+        checker.start()
+        said = time.monotonic()
+        try:
+            with ThreadPoolExecutor(4) as pool:
+                while not self._director.go_on(written_down(self._stack)):
+                    if time.monotonic() > ends:
+                        raise LocalStackError("the campaign does not come to an end")
+                    self._give_orders()
+                    next(blows, None)
+                    at_once = 2 if self._chance.random() < 0.15 else 1
+                    list(pool.map(lambda _: self._tick(), range(at_once)))
+                    if time.monotonic() - said > 15:
+                        said = time.monotonic()
+                        self._say(self._progress())
+            for _ in blows:  # a short campaign is over before everything has befallen it
+                time.sleep(0.5)
+        finally:
+            checks.set()
+            mischief.stop()
+            checker.join()
+            self._algolia_weather.is_bad = self._slack_weather.is_bad = False
+            self._slack_weather.is_away = False
+            self._sabotage.withdraw()
+        self._mischief = mischief.done
+
+    def _blows(self) -> Iterator[None]:
+        """What befalls a campaign once: at certain points of the script, one after the other."""
+
+        def part(share: float) -> bool:
+            return self._director.shown >= share * self._script.changes
+
+        while not part(0.2):
+            yield
+        self._algolia.rotate_key(self._secrets["Algolia's new key"])
+        yield
+        self._put_algolia_secret(self._stack, "Algolia's new key")
+        self._say("Algolia's key was rotated")
+        while not part(0.35):
+            yield
+        self._slack.rotate_token(self._secrets["Slack's new token"])
+        revoked = time.monotonic()
+        while time.monotonic() < revoked + 3:
+            yield
+        self._put_slack_secret(self._stack, "Slack's new token")
+        self._say("Slack's token was revoked and replaced")
+        while not part(0.5):
+            yield
+        self._slack_weather.is_away = True
+        self._say("Slack is away")
+        left = time.monotonic()
+        while time.monotonic() < left + self._away_seconds:
+            yield
+        self._slack_weather.is_away = False
+        self._say("Slack is back")
+
+    def _give_orders(self) -> None:
+        """Order the kills and breaks that are due by now, each at a step chosen at random."""
+        for acts, per_hundred in ((KILLS, KILLS_PER_HUNDRED), (BREAKS, BREAKS_PER_HUNDRED)):
+            due = int(self._director.shown * per_hundred / 100)
+            while self._ordered[acts] < due:
+                self._ordered[acts] += 1
+                function = self._chance.choice(("notify", "notify", "notify", "poll", "poll", "api"))
+                step = self._chance.choice(STEPS[function])
+                ...
+
+    def _tick(self) -> None:
+        """Let poll look once, as the schedule does; one that dies is followed by the next."""
+        try:
+            self._stack.poll()
+            self._ticks["ran"] += 1
+        except FunctionFailedError:
+            self._ticks["failed"] += 1
+
+    def _check_at_random(self, ends: threading.Event) -> None:
+        """Ask for looks at runs over the HTTP API, while poll looks at the same ones."""
+        chance = random.Random(f"checks {self._seed}")
+        token = self._secrets["the API's token"]
+        while not ends.wait(chance.uniform(0.2, 1.0)):
+            if live := self._director.live():
+                with contextlib.suppress(requests.RequestException):
+                    path = f"/runs/{chance.choice(live)}/check"
+                    answer = self._stack.call("POST", path, token=token)
+                    self._ticks[f"check {answer.status_code}"] += 1
