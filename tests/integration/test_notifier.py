@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -378,6 +379,25 @@ def test_a_lost_answer_repeats_one_message_at_the_most(
 
     assert told_in_order(slack, "failed", "failed")
     assert is_settled(store)
+
+
+@bot_only
+@pytest.mark.parametrize("after", [0, 11], ids=["at once", "after eleven minutes"])
+def test_what_may_be_there_waits_for_slack_to_let_us_look_but_not_for_ever(
+    saw: Saw, notifier: Notifier, slack: SlackStandIn, clock: Clock, after: int
+) -> None:
+    notifier.deliver(saw("started", run_id="another"))  # so that the channel's ID is known
+    wake = saw("finished", "failure")
+    slack.faults.add(Fault("drop_after"))
+    slack.faults.add(Fault("status", status=503), path="conversations.history", times=3)
+    with pytest.raises(SlackAmbiguousError):
+        notifier.deliver(wake)
+    clock.advance(timedelta(minutes=after))
+
+    with nullcontext() if after else pytest.raises(SlackAmbiguousError):
+        notifier.deliver(wake, is_repeat=True)
+
+    assert len(headlines(slack)) == (3 if after else 2)
 
 
 @bot_only

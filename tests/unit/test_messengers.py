@@ -140,6 +140,15 @@ class TestTheBot:
         assert bot.find("#runs", sought, thread=thread) == replace(place, last_change=3)
         assert bot.find(place.channel_id or "", sought, thread=thread) is not None
 
+    def test_a_look_that_slack_does_not_allow_now_says_nothing(
+        self, bot: Messenger, slack: SlackStandIn
+    ) -> None:
+        bot.post("#runs", MESSAGE)
+        slack.faults.add(Fault("status", status=503), path="conversations.history")
+        with pytest.raises(SlackAmbiguousError):
+            bot.find("#runs", MESSAGE)
+        assert bot.find("#runs", MESSAGE) is not None
+
     def test_what_it_may_not_read_is_asked_for_once(
         self, bot: Messenger, slack: SlackStandIn
     ) -> None:

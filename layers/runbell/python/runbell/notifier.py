@@ -85,7 +85,7 @@ class Notifier:
 
             def tell(item: RunItem, slack: Messenger) -> None:
                 teller = Teller(self._store, slack, item, deadline, now=self._now)
-                teller.tell(look_first=look_first)
+                teller.tell(look_first=look_first, insist=is_repeat)
 
             try:
                 self._with_messenger(item, tell)

@@ -34,6 +34,9 @@ BETWEEN_EDITS = timedelta(seconds=30)
 NOT_EDITABLE = frozenset({"cant_update_message", "edit_window_closed"})
 """Slack's words for a message that is there, and stays as it is."""
 
+LOOK_WITHIN = timedelta(minutes=10)
+"""For how long news waits for Slack to let us look whether it has been posted already."""
+
 BEFORE = timedelta(minutes=5)
 """How much Slack's clock may be behind ours."""
 
@@ -67,16 +70,19 @@ class Teller:
         self._delivery = item.delivery
         self._is_written_down = True
         self._look_first = False
+        self._insists = False
         is_others = item.thread_of not in {None, item.run_id}
         self._thread_of = item.thread_of if is_others else None
         self._thread: list[str | None] = []
 
-    def tell(self, *, look_first: bool = False) -> None:
+    def tell(self, *, look_first: bool = False, insist: bool = False) -> None:
         """Tell what the channel has not been told, and show what is new.
 
         Args:
             look_first: Whether somebody may have posted the next message already and could not
                 write it down, so that it is looked for first.
+            insist: Whether that is so likely that nothing is posted until Slack has let us look, or
+                the news has waited for too long.
 
         Raises:
             SlackError: Slack did not take it for now; telling again goes on from there.
@@ -84,6 +90,7 @@ class Teller:
             StoreUnavailableError: Telling again goes on from there.
         """
         self._look_first = look_first
+        self._insists = insist
         if self._delivery.ts is None and not untold(self._item):
             self._settle()  # only a detail is new, and there is no message to show it in
         elif not self._slack.can_edit:
@@ -300,7 +307,7 @@ class Teller:
         self._leave_time()
         if self._look_first:
             self._look_first = False  # of several, only the first can be there
-            if found := self._find(message, thread):
+            if found := self._find(message, thread, insist=self._insists):
                 return found
             self._leave_time()
         try:
@@ -310,11 +317,16 @@ class Teller:
                 return found
             raise
 
-    def _find(self, message: Message, thread: str | None) -> Place | None:
+    def _find(self, message: Message, thread: str | None, *, insist: bool = False) -> Place | None:
         """Look whether Slack has a message already, as far as the app may look."""
         since = instant(self._item.pending_since) or self._now()
-        channel = self._delivery.channel_id or self._channel
-        return self._slack.find(channel, message, thread=thread, since=(since - BEFORE).timestamp())
+        channel, from_then = self._delivery.channel_id or self._channel, since - BEFORE
+        try:
+            return self._slack.find(channel, message, thread=thread, since=from_then.timestamp())
+        except (SlackLaterError, SlackAmbiguousError):
+            if insist and self._now() - since < LOOK_WITHIN:
+                raise
+            return None  # rather twice than late
 
     def _has_time(self) -> bool:
         return self._deadline is None or self._deadline.remaining() >= ONE_MESSAGE

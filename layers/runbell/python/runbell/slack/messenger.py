@@ -101,6 +101,9 @@ class Messenger(Protocol):
 
         Returns:
             Where it is; None if it is not there, or nothing can be said.
+
+        Raises:
+            SlackLaterError, SlackAmbiguousError: Nothing can be said now.
         """
 
     def remark(self) -> str | None:
@@ -171,6 +174,8 @@ class BotMessenger:
         except SlackCredentialError as error:
             self._can_find = error.code != "missing_scope"  # and would be missing again
             return None
+        except (SlackLaterError, SlackAmbiguousError):
+            raise
         except SlackError:
             return None
         return _found(answer, channel_id, message.delivery_id)
