@@ -11,7 +11,7 @@ BLOCK_TYPES := local/slack/types
 CODE := layers/runbell/python/runbell functions local ops tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up counts gallery test season lint format build deploy redrive bench lock block-types clean
+.PHONY: help setup demo up counts gallery test season chaos lint audit format build deploy redrive bench lock block-types clean
 
 help: ## List what there is
 	@echo "Runbell tells a team on Slack what happens to their Algolia ingestion runs."
@@ -40,12 +40,19 @@ test: setup ## Run all tests
 season: $(VENV)/.done .venv-aws/.done ## Play 20 seasons of 500 tasks each, check every announcement
 	@$(BIN)/python -m local season $(ARGS)
 
+chaos: $(VENV)/.done .venv-aws/.done ## Have Algolia, Slack and AWS fail at random, count what is told, five times
+	@$(BIN)/python -m local chaos $(ARGS)
+
 lint: $(VENV)/.done ## Check style, types, imports and the template
 	@echo "ruff …" && $(BIN)/ruff check $(CODE) && $(BIN)/ruff format --check --quiet $(CODE)
 	@echo "mypy …" && $(BIN)/mypy && for f in poll api notify interact; do $(BIN)/mypy functions/$$f/app.py || exit 1; done
 	@echo "imports …" && PYTHONPATH=layers/runbell/python $(BIN)/lint-imports --no-cache | grep -E "KEPT|BROKEN|->|kept"
 	@echo "cfn-lint …" && $(BIN)/cfn-lint template.yaml
 	@echo "sam validate …" && AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam validate --lint
+
+audit: $(VENV)/.done .venv-audit/.done ## Check the template's security, and the packages for known weaknesses
+	@echo "checkov …" && .venv-audit/bin/checkov --file template.yaml --framework cloudformation --skip-download --compact --quiet
+	@echo "pip-audit …" && $(BIN)/python -m local.audit
 
 format: $(VENV)/.done ## Put the code into its usual form
 	@$(BIN)/ruff check --fix --quiet $(CODE); $(BIN)/ruff format --quiet $(CODE)
@@ -64,7 +71,7 @@ bench: $(VENV)/.done ## Measure against a plain handler, pair by pair
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(VENV)/.done ## Pin every dependency anew, with hashes
-	@for group in dev aws lambda; do \
+	@for group in dev aws lambda audit; do \
 		echo "requirements/$$group.txt" && $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 			--generate-hashes --no-annotate --no-header --upgrade --group $$group -o requirements/$$group.txt || exit 1; done
 	@echo "layers/dependencies/requirements.txt" && $(BIN)/uv pip compile --quiet --universal --python-version 3.13 \
@@ -74,7 +81,7 @@ block-types: $(BLOCK_TYPES)/node_modules/.done ## Make the schema of Slack's blo
 	@cd $(BLOCK_TYPES) && node schema.mjs
 
 clean: ## Remove what was built and installed here
-	rm -rf .venv .venv-aws .venv-lambda .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(BLOCK_TYPES)/node_modules
+	rm -rf .venv .venv-aws .venv-lambda .venv-audit .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(BLOCK_TYPES)/node_modules
 
 # Each environment is made anew when its requirements have changed. `.venv` comes first: it holds
 # the installer of the others.
@@ -104,6 +111,7 @@ $(BLOCK_TYPES)/node_modules/.done: $(BLOCK_TYPES)/package-lock.json
 
 SETTING_UP_aws := the local AWS
 SETTING_UP_lambda := what the Lambda runtime brings
+SETTING_UP_audit := what looks for weak spots
 
 define OFFLINE
 echo "make: installing failed; the lines above say why. Is the Python package index reachable from here?" >&2; exit 1

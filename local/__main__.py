@@ -1,4 +1,4 @@
-"""Runbell on this machine: `python -m local demo`, `up`, `counts` or `build`."""
+"""Runbell on this machine: `python -m local demo`, `up`, `counts`, `season`, `chaos` or `build`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def main() -> int:
     season.add_argument("--tasks", type=int, default=500, help="how many (default: 500)")
     season.add_argument("--seeds", type=int, default=20, help="how many seasons (default: 20)")
     season.add_argument("--first-seed", type=int, default=1, help="of the first one (default: 1)")
+    chaos = commands.add_parser("chaos", help="have everything fail at random, count what is told")
+    chaos.add_argument("--seeds", type=int, default=5, help="how many (default: 5)")
+    chaos.add_argument("--seed", type=int, help="this one alone")
+    chaos.add_argument("--changes", type=int, default=2_000, help="of each seed (default: 2000)")
+    chaos.add_argument("--rate", type=float, default=1 / 3, help="of calls to fail (default: 1/3)")
+    chaos.add_argument("--into", help=argparse.SUPPRESS)  # where one of several leaves its outcome
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _as_interrupt)
     from local.aws import LocalStackError
@@ -40,6 +46,15 @@ def main() -> int:
             from local.season.command import season as play_seasons
 
             return play_seasons(arguments.tasks, arguments.seeds, arguments.first_seed)
+        if arguments.command == "chaos":
+            from local.chaos import command
+
+            seed, changes, rate = arguments.seed, arguments.changes, arguments.rate
+            if arguments.into:
+                command.write(command.play_one(seed, changes, rate), arguments.into)
+                return 0
+            seeds = [seed] if seed is not None else range(1, arguments.seeds + 1)
+            return command.chaos(seeds, changes, rate)
         from local import demo
 
         return demo.demo() if arguments.command == "demo" else demo.up(arguments.port)

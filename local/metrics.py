@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from local.aws import LocalAws
@@ -65,16 +64,8 @@ def read_logs(aws: LocalAws, group: str) -> list[str]:
     return [event["message"].strip() for page in events for event in page["events"]]
 
 
-def put_metrics(
-    aws: LocalAws, metrics: Iterable[Measured], *, earlier: timedelta = timedelta(0)
-) -> None:
-    """Put metrics into the local CloudWatch, which then looks at its alarms.
-
-    Args:
-        aws: Where.
-        metrics: Which.
-        earlier: By how much they are to be older than they are.
-    """
+def put_metrics(aws: LocalAws, metrics: Iterable[Measured]) -> None:
+    """Put metrics into the local CloudWatch, which then looks at its alarms."""
     cloudwatch = aws.client("cloudwatch")
     for each in metrics:
         cloudwatch.put_metric_data(
@@ -85,7 +76,7 @@ def put_metrics(
                     "Dimensions": [
                         {"Name": name, "Value": value} for name, value in each.dimensions.items()
                     ],
-                    "Timestamp": each.at - earlier.total_seconds(),
+                    "Timestamp": each.at,
                     "Unit": each.unit,
                     "Values": each.values,
                 }

@@ -6,10 +6,10 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import redrive
+from ops import redrive, restore
 from ops.stack import StackError
 
-COMMANDS = {"redrive": redrive.main}
+COMMANDS = {"redrive": redrive.main, "restore": restore.main}
 
 
 def main(arguments: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -32,7 +33,7 @@ app = APIGatewayHttpResolver()
 FILTERS = {"status": "status", "outcome": "outcome", "taskID": "task_id"}
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logger.inject_lambda_context(clear_state=True, log_event=False)  # the token is in it
 @metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request."""
@@ -50,7 +51,7 @@ def authorize(resolver: APIGatewayHttpResolver, go_on: NextMiddleware) -> Respon
     try:
         may_pass = is_open or bears_token(event.headers, assembly.api_tokens())
     except RunbellError as error:
-        return answer_problem(error, to_stranger=True)
+        return _problem(error, to_stranger=True)
     if not may_pass:
         word = "the header Authorization: Bearer … is missing or its token is wrong"
         return _json(
@@ -280,11 +281,14 @@ def _check(path: str, method: str, **in_path: str) -> dict[str, str]:
 
 def _body(path: str, method: str) -> dict[str, Any]:
     """Read the request's body, decoded as API Gateway sends it; nothing means {}."""
+    event = app.current_event
+    text = event.body
     try:
-        text = app.current_event.decoded_body
+        if text and event.is_base64_encoded:
+            text = base64.b64decode(text, validate=True).decode()
     except ValueError:
         raise RequestError("is no text", "body") from None
-    kind = app.current_event.headers.get("content-type") or ""
+    kind = event.headers.get("content-type") or ""
     document = read_body(text, kind if contract().takes_yaml(path, method) else None)
     body: dict[str, Any] = contract().check_body(path, method, document)
     return body

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 interactions = assembly.interactions()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logger.inject_lambda_context(clear_state=True, log_event=False)  # it can be sent again
 @metered
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Answer one request of Slack's."""

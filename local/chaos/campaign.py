@@ -18,16 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from botocore.exceptions import BotoCoreError, ClientError
 
 from local.algolia import AlgoliaStandIn
 from local.aws import LocalAws, LocalStackError
 from local.chaos import sabotage
-from local.chaos.director import Director, written_down
-from local.chaos.leaks import everything_written, leaks
+from local.chaos.director import Director, known_by
+from local.chaos.leaks import everything_written, items, leaks
 from local.chaos.mischief import Mischief
 from local.chaos.oracle import Verdict, judge
-from local.chaos.sabotage import BREAKS, KILLS, STEPS, Sabotage
+from local.chaos.sabotage import BREAKS, KILLS, STEPS, Sabotage, is_of_aws
 from local.chaos.script import channel_of, write
 from local.chaos.weather import OF_ALGOLIA, OF_SLACK, Weather
 from local.slack import SlackStandIn
@@ -52,8 +51,8 @@ LONGEST = 480.0
 STUCK = 150.0
 """Seconds that a back-off may take: a sweep's two minutes, and then some."""
 
-KILLS_PER_HUNDRED = 1.2
-BREAKS_PER_HUNDRED = 5
+KILLS_PER_HUNDRED = 2.0
+BREAKS_PER_HUNDRED = 6.0
 """Of the functions' processes, and of their calls to AWS, per hundred changes."""
 
 MAY_LOOK = "chat:write,channels:history,channels:read"
@@ -112,8 +111,9 @@ class Campaign:
         } | {"the signing secret": secrets.token_hex(16)}
         self._algolia_weather = Weather(f"algolia {seed}", OF_ALGOLIA, rate)
         self._slack_weather = Weather(f"slack {seed}", OF_SLACK, rate, "/api/")
-        self._ticks: Counter[str] = Counter()
-        self._lost_races = 0
+        self._kills_ordered = self._breaks_ordered = 0
+        self._edges = self._every_edge()
+        self._happened: Counter[str] = Counter()
 
     def play(self, aws: LocalAws) -> Outcome:
         """Play it on a local AWS; the template is built already."""
@@ -201,7 +201,7 @@ class Campaign:
         said = time.monotonic()
         try:
             with ThreadPoolExecutor(4) as pool:
-                while not self._director.go_on(written_down(self._stack)):
+                while not self._director.go_on(known_by(self._stack)):
                     if time.monotonic() > ends:
                         raise LocalStackError("the campaign does not come to an end")
                     self._give_orders()
@@ -220,7 +220,7 @@ class Campaign:
             self._algolia_weather.is_bad = self._slack_weather.is_bad = False
             self._slack_weather.is_away = False
             self._sabotage.withdraw()
-        self._mischief = mischief.done
+        self._happened.update({f"queue: {name}": times for name, times in mischief.done.items()})
 
     def _blows(self) -> Iterator[None]:
         """What befalls a campaign once: at certain points of the script, one after the other."""
@@ -253,22 +253,40 @@ class Campaign:
         self._say("Slack is back")
 
     def _give_orders(self) -> None:
-        """Order the kills and breaks that are due by now, each at a step chosen at random."""
-        for acts, per_hundred in ((KILLS, KILLS_PER_HUNDRED), (BREAKS, BREAKS_PER_HUNDRED)):
-            due = int(self._director.shown * per_hundred / 100)
-            while self._ordered[acts] < due:
-                self._ordered[acts] += 1
-                function = self._chance.choice(("notify", "notify", "notify", "poll", "poll", "api"))
-                step = self._chance.choice(STEPS[function])
-                ...
+        """Order the kills and breaks that are due by now."""
+        hundreds = self._director.shown / 100
+        while self._kills_ordered < hundreds * KILLS_PER_HUNDRED:
+            self._kills_ordered += 1
+            self._sabotage.order(*next(self._edges))
+        while self._breaks_ordered < hundreds * BREAKS_PER_HUNDRED:
+            function = self._chance.choice(("notify", "notify", "poll", "api"))
+            operation = self._chance.choice([step for step in STEPS[function] if is_of_aws(step)])
+            act = self._chance.choice(BREAKS)
+            # The SDK makes three attempts: one break it mends by itself, three come through.
+            for _ in range(self._chance.choice((1, 3))):
+                self._breaks_ordered += 1
+                self._sabotage.order(function, operation, act)
+
+    def _every_edge(self) -> Iterator[tuple[str, str, str]]:
+        """Where a function can be killed, in random order, and again when all had their turn.
+
+        Notify has two turns: it is the one that could say something twice.
+        """
+        edges = [
+            (name, step, act) for name, steps in STEPS.items() for step in steps for act in KILLS
+        ]
+        edges += [edge for edge in edges if edge[0] == "notify"]
+        while True:
+            self._chance.shuffle(edges)
+            yield from edges
 
     def _tick(self) -> None:
         """Let poll look once, as the schedule does; one that dies is followed by the next."""
         try:
             self._stack.poll()
-            self._ticks["ran"] += 1
+            self._happened["ticks"] += 1
         except FunctionFailedError:
-            self._ticks["failed"] += 1
+            self._happened["ticks that died"] += 1
 
     def _check_at_random(self, ends: threading.Event) -> None:
         """Ask for looks at runs over the HTTP API, while poll looks at the same ones."""
@@ -279,4 +297,87 @@ class Campaign:
                 with contextlib.suppress(requests.RequestException):
                     path = f"/runs/{chance.choice(live)}/check"
                     answer = self._stack.call("POST", path, token=token)
-                    self._ticks[f"check {answer.status_code}"] += 1
+                    self._happened[f"checks beside poll: {answer.status_code}"] += 1
+
+    # ---- After ---------------------------------------------------------------------------------
+
+    def _settle(self) -> int:
+        """Let back-offs go by and make ticks until everything is out; answers how many it took."""
+        self._say(f"the faults are over; {self._progress()}")
+        self._await(self._is_queue_empty)
+        for ticks in range(LAST_TICKS + 3):
+            if self._is_out():
+                return ticks
+            self._await(lambda: not self._rests())
+            self._stack.poll()
+            self._await(self._is_queue_empty)
+        return ticks + 1
+
+    def _await(self, is_so: Callable[[], bool]) -> None:
+        """Wait for a back-off to go by; what takes longer is for the verdict to complain about."""
+        ends = time.monotonic() + STUCK
+        while not is_so() and time.monotonic() < ends:
+            time.sleep(0.5)
+
+    def _is_queue_empty(self) -> bool:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        sqs = self._stack.aws.client("sqs")
+        answer = sqs.get_queue_attributes(
+            QueueUrl=self._stack.outputs["QueueUrl"], AttributeNames=names
+        )
+        return not any(int(count) for count in answer["Attributes"].values())
+
+    def _pending(self) -> list[dict[str, Any]]:
+        found = items(self._stack, "pk", "pending", "pending_due")
+        return [item for item in found if "pending" in item]
+
+    def _rests(self) -> bool:
+        """Whether something is pending that a sweep leaves alone for now."""
+        now = datetime.now(UTC).isoformat()
+        return any(item["pending_due"]["S"] > now for item in self._pending())
+
+    def _is_out(self) -> bool:
+        verdict = self._judge()
+        return verdict.announced == verdict.changes and not self._pending()
+
+    def _judge(self) -> Verdict:
+        return judge(
+            self._algolia.shown(),
+            self._slack.calls,
+            self._slack_weather.met,
+            self._sabotage.deeds(),
+        )
+
+    def _progress(self) -> str:
+        weathers = self._algolia_weather, self._slack_weather
+        failed = sum(weather.drawn.total() for weather in weathers)
+        kills = sum(deed.is_kill for deed in self._sabotage.deeds())
+        return (
+            f"{self._director.shown:,} of {self._script.changes:,} changes shown, "
+            f"{failed:,} calls failed, {kills} kills"
+        )
+
+    def _outcome(self, ticks: int, began: float) -> Outcome:
+        verdict = self._judge()
+        faults = self._happened + sabotage.count(self._sabotage.deeds())
+        for name, weather in (("Algolia", self._algolia_weather), ("Slack", self._slack_weather)):
+            faults.update({f"{name}: {kind}": times for kind, times in weather.drawn.items()})
+        complaints = [
+            *verdict.complaints,
+            *leaks(self._secrets, everything_written(self._stack, self._slack.calls)),
+            *([f"{ticks} ticks until all was out"] if ticks > LAST_TICKS else []),
+            *(f"{item['pk']['S']} is still pending" for item in self._pending()),
+        ]
+        if verdict.changes != self._script.changes:
+            complaints.append(f"{verdict.changes} of {self._script.changes} changes were shown")
+        weathers = self._algolia_weather, self._slack_weather
+        return Outcome(
+            seed=self._seed,
+            verdict=verdict,
+            faults=faults,
+            ticks=ticks,
+            calls=sum(weather.asked for weather in weathers),
+            failed=sum(weather.drawn.total() for weather in weathers),
+            seconds=time.monotonic() - began,
+            complaints=tuple(complaints),
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from local.algolia import AlgoliaStandIn
@@ -13,8 +14,17 @@ from local.chaos.leaks import items
 from local.chaos.script import Script, ScriptedRun, State
 from local.stack import Stack
 
-MOVES = 0.8
-"""How likely a task goes on at each look; so that what is told differs in how much is new."""
+WAITS = 0.6
+"""How likely a change waits until the one before is told. The others come while that is still
+pending, so that one message has several changes to tell."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """The state in which Runbell knows a run, and whether it is still to tell something of it."""
+
+    state: State
+    is_pending: bool
 
 
 class Director:
@@ -29,16 +39,17 @@ class Director:
         self._script = script
         self._algolia = algolia
         self._chance = random.Random(f"director {script.seed}")
-        self._at: dict[str, tuple[int, int]] = {task: (0, -1) for task in script.tasks}
+        self._at: dict[str, tuple[int, int]] = dict.fromkeys(script.tasks, (0, -1))
+        self._waiting: set[str] = set()
         self._documents: dict[str, dict[str, Any]] = {}
         self.shown = 0
         """Changes that have been put on show."""
 
-    def go_on(self, written_down: Mapping[str, State]) -> bool:
-        """Let each task whose latest state is written down go on, or not yet.
+    def go_on(self, known: Mapping[str, Known]) -> bool:
+        """Let each task go on whose latest state is written down.
 
         Args:
-            written_down: The state in which Runbell knows each run.
+            known: What Runbell knows of each run.
 
         Returns:
             Whether all is over, and the last states are written down.
@@ -49,12 +60,18 @@ class Director:
             if run == len(runs):
                 continue
             is_over = False
-            if state >= 0 and written_down.get(runs[run].run_id) != runs[run].states[state]:
-                continue
+            if state >= 0:
+                now = known.get(runs[run].run_id)
+                if now is None or now.state != runs[run].states[state]:
+                    continue
+                if now.is_pending and task in self._waiting:
+                    continue
             if state + 1 < len(runs[run].states):
-                if self._chance.random() < MOVES:
-                    self._show(runs[run], state + 1)
-                    self._at[task] = (run, state + 1)
+                self._show(runs[run], state + 1)
+                self._at[task] = (run, state + 1)
+                self._waiting.discard(task)
+                if self._chance.random() < WAITS:
+                    self._waiting.add(task)
             else:
                 self._at[task] = (run + 1, -1)
         return is_over
@@ -85,11 +102,12 @@ class Director:
         self.shown += 1
 
 
-def written_down(stack: Stack) -> dict[str, State]:
-    """The state in which the table holds each run."""
-    known: dict[str, State] = {}
-    for item in items(stack, "pk, snapshot"):
+def known_by(stack: Stack) -> dict[str, Known]:
+    """What the table holds of each run."""
+    known: dict[str, Known] = {}
+    for item in items(stack, "pk", "snapshot", "pending"):
         run_id = item["pk"]["S"].rpartition("#")[2]
         if snapshot := item.get("snapshot", {}).get("M"):
-            known[run_id] = (snapshot["status"]["S"], snapshot.get("outcome", {}).get("S"))
+            state = (snapshot["status"]["S"], snapshot.get("outcome", {}).get("S"))
+            known[run_id] = Known(state, "pending" in item)
     return known

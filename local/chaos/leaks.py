@@ -35,16 +35,19 @@ def everything_written(stack: Stack, calls: Iterable[Call]) -> Iterator[tuple[st
         yield f"the log {group['logGroupName']}", _logged(logs, group["logGroupName"])
     yield "the local AWS's own log", stack.aws.log.read_text("utf-8", "replace")
     yield "Slack", json.dumps([call.arguments for call in calls], ensure_ascii=False)
-    yield "the table", json.dumps([*items(stack)])
+    yield "the table", json.dumps([*items(stack)], default=repr)
     sqs = stack.aws.client("sqs")
     for output in ("QueueUrl", "DeadLetterQueueUrl"):
         yield output, json.dumps(_letters(sqs, stack.outputs[output]))
 
 
-def items(stack: Stack, projection: str | None = None) -> Iterator[dict[str, Any]]:
-    """Every item of the table, as DynamoDB writes it."""
+def items(stack: Stack, *attributes: str) -> Iterator[dict[str, Any]]:
+    """Every item of the table, as DynamoDB writes it; whole, or some of its attributes."""
     pages = stack.aws.client("dynamodb").get_paginator("scan")
-    some = {"ProjectionExpression": projection} if projection else {}
+    some: dict[str, Any] = {}
+    if attributes:
+        some["ProjectionExpression"] = ", ".join(f"#{name}" for name in attributes)
+        some["ExpressionAttributeNames"] = {f"#{name}": name for name in attributes}
     for page in pages.paginate(TableName=stack.outputs["TableName"], **some):
         yield from page["Items"]
 

@@ -58,9 +58,7 @@ class Mischief(threading.Thread):
     def _reorder(self, message: dict[str, Any]) -> None:
         """Put it behind those of its group that came after it."""
         self._copy(message)
-        self._sqs.delete_message(
-            QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"]
-        )
+        self._sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"])
         self.done["reordered"] += 1
 
     def _copy(self, message: dict[str, Any]) -> None:

@@ -62,6 +62,13 @@ class Verdict:
         """Whether every promise was kept."""
         return self.changes > 0 and not self.complaints
 
+    def __str__(self) -> str:
+        return (
+            f"{self.changes:,} changes made, {self.announced:,} announced, "
+            f"{self.duplicates} duplicates ({self.allowed} were allowed), "
+            f"{self.out_of_order} out of order"
+        )
+
 
 def read(calls: Iterable[Call]) -> list[Said]:
     """Read what Slack took, in order."""

@@ -37,10 +37,13 @@ STEPS = {
 }
 """What each function asks of others: its steps, each with an edge before it and one after."""
 
-OF_AWS = ("DynamoDB throttles", DROP_BEFORE, DROP_AFTER)
-
 KILLS = (KILL_BEFORE, KILL_AFTER)
 BREAKS = (THROTTLE, DROP_BEFORE, DROP_AFTER)
+
+
+def is_of_aws(step: str) -> bool:
+    """Whether a step asks AWS, which names its operations in one word of capitals."""
+    return step[:1].isupper()
 
 
 @dataclass(frozen=True)

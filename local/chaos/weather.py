@@ -79,7 +79,12 @@ OF_ALGOLIA: tuple[Odd, ...] = (
 OF_SLACK: tuple[Odd, ...] = (
     *BROKEN,
     Odd("5xx after it was taken", 2, _statuses(500, 502, 503, taken=True)),
-    Odd("time-out", 1, (Fault("timeout", seconds=9), Fault("timeout", seconds=9, taken=True)), most=2),
+    Odd(
+        "time-out",
+        1,
+        (Fault("timeout", seconds=9), Fault("timeout", seconds=9, taken=True)),
+        most=2,
+    ),
     Odd("ok: false, later", 2, _refusals("ratelimited", "service_unavailable", "request_timeout")),
     Odd(
         "ok: false, ambiguous",

@@ -290,18 +290,18 @@ class TestAFileOfWatches:
             (
                 "tasks:\n  t-1: {quietHours: {from: 1:00, to: 02:00, timezone: UTC}}",
                 "body.tasks.t-1.quietHours.from",
-                "must match pattern",
+                "must be written like 22:00",
             ),
             (
                 "tasks:\n  t-1: {quietHours: {from: 01:00, to: 01:00, timezone: UTC}}",
                 "body.tasks.t-1.quietHours",
                 "end when they begin",
             ),
-            ("tasks:\n  t-1:\n", "body.tasks.t-1", "must be object"),
-            ("tasks:\n  a b: {}\n", "body.tasks", "must not contain {'a b'} properties"),
+            ("tasks:\n  t-1:\n", "body.tasks.t-1", "must be an object"),
+            ("tasks:\n  a b: {}\n", "body.tasks", "has the unknown name 'a b'"),
             ("tasks:\n  t: {}\n  t: {}\n", "body", "line 3: the key 't' is there twice"),
             ("tasks: &a {}\n", "body", "line 1: an anchor"),
-            ("tasks: {}\nruns: {}\n", "body", "must not contain {'runs'} properties"),
+            ("tasks: {}\nruns: {}\n", "body", "has the unknown name 'runs': it takes tasks"),
         ],
     )
     def test_a_file_that_is_wrong_changes_nothing(

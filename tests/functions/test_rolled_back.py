@@ -15,9 +15,9 @@ import pytest
 from slack_sdk.signature import SignatureVerifier
 
 from local.algolia import AlgoliaStandIn
-from local.slack import SlackStandIn
 from runbell import assembly
 from runbell.errors import NewerItemError
+from runbell.rules import Watch
 from runbell.run import timestamp
 from runbell.schema import SCHEMA
 from runbell.table import Table
@@ -25,7 +25,7 @@ from tests.functions.conftest import SIGNING_SECRET, TOKEN
 
 Handlers = Callable[[str], Callable[[dict[str, Any]], Any]]
 
-RUN, OTHER = "run-of-the-later-release", "run-of-ours"
+RUN = "run-of-the-later-release"
 TICK = {"connection": "default"}
 
 
@@ -64,39 +64,6 @@ def releases(handlers: Handlers, environment: dict[str, str]) -> Releases:
     return Releases(environment["TABLE_NAME"])
 
 
-@pytest.fixture
-def deliver(handlers: Handlers, environment: dict[str, str]) -> Callable[[], list[str]]:
-    """Hands notify what is in the queue, as Lambda does; answers the runs that went back."""
-    sqs, url = boto3.client("sqs"), environment["QUEUE_URL"]
-    notify = handlers("notify")
-
-    def drain() -> list[str]:
-        back: list[str] = []
-        while messages := sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"]
-        ).get("Messages", []):
-            records = [
-                {
-                    "messageId": message["MessageId"],
-                    "receiptHandle": message["ReceiptHandle"],
-                    "body": message["Body"],
-                    "attributes": message["Attributes"],
-                    "eventSource": "aws:sqs",
-                }
-                for message in messages
-            ]
-            failed = notify({"Records": records})["batchItemFailures"]
-            kept = {failure["itemIdentifier"] for failure in failed}
-            for message in messages:
-                if message["MessageId"] in kept:
-                    back.append(json.loads(message["Body"])["runID"])
-                else:
-                    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return back
-
-    return drain
-
-
 def show(algolia: AlgoliaStandIn, run_id: str, status: str, outcome: str | None = None) -> None:
     """Let Algolia show a run that is created this moment."""
     run = {
@@ -108,12 +75,6 @@ def show(algolia: AlgoliaStandIn, run_id: str, status: str, outcome: str | None 
         "status": status,
     }
     algolia.put_run(run | ({"outcome": outcome} if outcome else {}))
-
-
-def told(slack: SlackStandIn) -> list[str]:
-    """The runs that people were told of, message by message."""
-    messages = (each.metadata for each in slack.messages("#runs"))
-    return [each["event_payload"]["run_id"] for each in messages if each]
 
 
 def http(method: str, path: str, body: str = "", **headers: str) -> dict[str, Any]:
@@ -179,6 +140,20 @@ def test_a_call_about_what_a_later_release_has_written_says_so_and_changes_nothi
     assert releases.items() == before
 
 
+def test_a_connection_of_a_later_release_keeps_its_schedule(
+    handlers: Handlers, releases: Releases, connection_secret: Callable[[str], None]
+) -> None:
+    api, kind = handlers("api"), {"content-type": "application/json"}
+    connection_secret("shop")
+    assert api(http("PUT", "/connections/shop", "{}", **kind))["statusCode"] == 200
+    releases.write("connection#shop")
+
+    assert api(http("DELETE", "/connections/shop", **kind))["statusCode"] == 503
+
+    schedules = boto3.client("scheduler").list_schedules()["Schedules"]
+    assert "shop" in [schedule["Name"] for schedule in schedules]
+
+
 def test_a_press_on_what_a_later_release_has_written_is_refused(
     handlers: Handlers, releases: Releases
 ) -> None:
@@ -198,8 +173,25 @@ def test_a_tick_of_a_connection_that_a_later_release_has_looked_at_is_refused(
     releases.write("connection#default")
     before = releases.items()
 
-    with pytest.raises(NewerItemError, match="connection#default.*deploy that release again"):
+    with pytest.raises(NewerItemError, match=r"connection#default.*deploy that release again"):
         handlers("poll")(TICK)
 
     assert releases.items() == before
     assert algolia.requests == []
+
+
+def test_a_run_that_was_refused_is_looked_at_again_once_the_later_release_is_back(
+    handlers: Handlers, releases: Releases, algolia: AlgoliaStandIn
+) -> None:
+    """A tick remembers what of the list it has looked at; what it was refused is not among that."""
+    poll = handlers("poll")
+    assembly.tasks().put_watch("default", f"task-of-{RUN}", Watch())
+    poll(TICK)
+    assembly.store().put_watch("default", RUN, Watch())
+    releases.write(f"run#default#{RUN}")
+    show(algolia, RUN, "started")
+    assert poll(TICK)["failed"] == 1
+
+    releases.roll_forward()
+
+    assert poll(TICK)["changed"] == 1

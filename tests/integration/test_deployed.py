@@ -334,6 +334,31 @@ def test_without_the_token_nothing_is_done(deployed: Deployment, method: str, pa
     assert len(deployed.algolia.requests) == asked
 
 
+def test_the_token_is_rotated_without_a_deploy_and_without_a_gap(deployed: Deployment) -> None:
+    """The new one is taken beside the old one; the old one ends with the processes that know it."""
+    stack = deployed.stack
+    old, new = stack.token, uuid.uuid4().hex
+
+    def put(tokens: str) -> None:
+        arn = stack.outputs["ApiTokenSecretArn"]
+        stack.aws.client("secretsmanager").put_secret_value(SecretId=arn, SecretString=tokens)
+
+    def opens(token: str) -> bool:
+        return stack.call("GET", "/connections", token=token).status_code == 200
+
+    assert opens(old)
+    put(f"{old}\n{new}\n")
+    try:
+        wait_until(lambda: opens(new), "the new token is not taken")
+        assert opens(old)
+        put(new)
+        kill_function(stack, "ApiFunctionName")  # or a minute later
+        wait_until(lambda: opens(new), "the new token is not taken")
+        assert not opens(old)
+    finally:
+        put(new)
+
+
 def test_every_call_answers_as_the_contract_says(deployed: Deployment, run_id: str) -> None:
     """Each route once well and once badly, held against the OpenAPI document that is served."""
     stack = deployed.stack

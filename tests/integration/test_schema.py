@@ -201,7 +201,7 @@ def test_what_a_later_release_has_written_is_refused_and_left_as_it_is(
     later.write_everything()
     before = everything()
 
-    with pytest.raises(NewerItemError, match="later release.*deploy that release again") as raised:
+    with pytest.raises(NewerItemError, match=r"later release.*deploy that release again") as raised:
         use(ours)
 
     assert raised.value.pk in str(raised.value)

@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,10 @@ import pytest
 import yaml
 
 from local.aws import ROOT
+from runbell import closed_channels, reports, reruns
 from runbell.inbox import TIRED
+from runbell.items import run_key, task_key
+from runbell.notices import summary_key, thread_key
 
 Template = dict[str, Any]
 
@@ -46,11 +51,25 @@ PARAMETERS = {
     "StalledAfterMinutes",
     "RetentionDays",
     "AlarmEmail",
+    "PollAlarmMinutes",
+    "Monitoring",
     "LogLevel",
     "AlgoliaBaseUrl",
     "SlackBaseUrl",
 }
 
+
+KEYS = {
+    "run": run_key("emea", "run-1"),
+    "task": task_key("emea", "task-1"),
+    "thread": thread_key("emea", "run-1", "#runs"),
+    "summary": summary_key("emea", datetime(2026, 1, 31, tzinfo=UTC), "#runs"),
+    "digest": f"{reports.DIGEST}#emea#2026-01-31",
+    "again": f"{reruns.KIND}#emea#run-1",
+    "channel": f"{closed_channels.KIND}#emea##runs",
+    "connection": "connection#emea",
+}
+"""A key of each kind of item."""
 
 OPEN_ENDED = (
     "secret:${AWS::StackName}/connections/*",
@@ -108,7 +127,11 @@ def test_every_variable_of_a_function_is_read_by_its_code(
     given |= set(template["Resources"][function]["Properties"]["Environment"]["Variables"])
     settings = (ROOT / "layers/runbell/python/runbell/settings.py").read_text("utf-8")
     read = set(re.findall(r'(?:_required|\.get)\("([A-Z_]+)"', settings))
-    read.add("POWERTOOLS_LOG_LEVEL")  # by Powertools itself
+    read |= {  # by Powertools itself
+        "POWERTOOLS_LOG_LEVEL",
+        "POWERTOOLS_METRICS_DISABLED",
+        "POWERTOOLS_SERVICE_NAME",
+    }
     assert given <= read
 
 
@@ -225,6 +248,66 @@ def test_nobody_deletes_items_but_api(template: Template) -> None:
     assert deleting == {"ApiRole"}
 
 
+def named_items(template: Template, role: str, action: str) -> list[str]:
+    """For which items a role may do something with the table, as patterns of their keys."""
+    [statement] = [
+        statement
+        for its, statement in statements(template)
+        if its == role and action in as_list(statement["Action"])
+    ]
+    assert statement["Resource"] == {"GetAtt": "Table.Arn"}
+    if "Condition" not in statement:
+        return ["*"]
+    patterns: list[str] = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    return patterns
+
+
+@pytest.mark.parametrize(
+    ("role", "actions", "kinds"),
+    [
+        ("PollRole", ["GetItem", "BatchGetItem", "UpdateItem"], set(KEYS)),
+        ("ApiRole", ["GetItem", "BatchGetItem", "UpdateItem"], set(KEYS)),
+        ("ApiRole", ["DeleteItem"], {"connection"}),
+        ("NotifyRole", ["GetItem", "UpdateItem"], {"run", "thread", "channel"}),
+        ("InteractRole", ["GetItem", "UpdateItem"], {"run", "task", "again"}),
+    ],
+)
+def test_a_role_reaches_the_items_of_its_function(
+    template: Template, role: str, actions: list[str], kinds: set[str]
+) -> None:
+    """By the keys that the code makes."""
+    for action in actions:
+        patterns = named_items(template, role, f"dynamodb:{action}")
+        reached = {
+            kind
+            for kind, key in KEYS.items()
+            if any(fnmatchcase(key, pattern) for pattern in patterns)
+        }
+        assert reached == kinds
+
+
+def test_items_are_named_only_where_each_request_has_a_key(template: Template) -> None:
+    """IAM takes a condition on all values for met where a request has none, as a scan."""
+    for role, statement in statements(template):
+        if "dynamodb:LeadingKeys" in json.dumps(statement.get("Condition", {})):
+            actions = {action.partition(":")[2] for action in as_list(statement["Action"])}
+            assert actions <= {"DeleteItem", "GetItem", "UpdateItem"}, role
+
+
+def test_api_keeps_the_schedules_of_the_connections_and_no_others(template: Template) -> None:
+    """Those of the stack's own group; the template's are CloudFormation's."""
+    scheduling = [
+        (role, statement["Resource"])
+        for role, statement in statements(template)
+        if any(action.startswith("scheduler:") for action in as_list(statement["Action"]))
+    ]
+    [(role, resource)] = scheduling
+    assert role == "ApiRole"
+    assert resource["Sub"].endswith(":schedule/${ConnectionSchedules}/*")
+    for _, schedule in resources(template, "AWS::Scheduler::Schedule"):
+        assert "GroupName" not in schedule
+
+
 def test_the_table_is_kept_well(template: Template) -> None:
     """On demand, encrypted, restorable, and emptied by itself; its indexes are sparse."""
     table = template["Resources"]["Table"]["Properties"]
@@ -272,6 +355,18 @@ def test_the_http_api_is_throttled(template: Template) -> None:
     settings = template["Resources"]["HttpApiStage"]["Properties"]["DefaultRouteSettings"]
     assert settings["ThrottlingRateLimit"] > 0
     assert settings["ThrottlingBurstLimit"] > 0
+
+
+def test_presses_of_buttons_have_a_throttle_of_their_own(template: Template) -> None:
+    """Forged ones, which anybody can send, don't use up what the API's callers have."""
+    stage = template["Resources"]["HttpApiStage"]
+    route = template["Resources"]["InteractRoute"]["Properties"]["RouteKey"]
+    [(throttled, settings)] = stage["Properties"]["RouteSettings"].items()
+    assert throttled == route
+    usual = stage["Properties"]["DefaultRouteSettings"]
+    for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit"):
+        assert 0 < settings[limit] < usual[limit]
+    assert stage["DependsOn"] == "InteractRoute", "a stage can't have settings of no route"
 
 
 def test_the_schedule_tries_again_and_keeps_what_it_could_not_hand_over(
@@ -383,9 +478,29 @@ def test_cfn_lint_is_clean() -> None:
     assert finished.returncode == 0, finished.stdout
 
 
+def test_every_exception_from_the_security_check_says_why(template: Template) -> None:
+    """Beside the resource, in a sentence; `make audit` runs the check itself."""
+    excepted = [
+        (name, exception)
+        for name, resource in template["Resources"].items()
+        for exception in resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
+    ]
+    assert excepted
+    for name, exception in excepted:
+        assert re.fullmatch(r"CKV_AWS_\d+", exception["id"]), name
+        assert len(exception["comment"].split()) >= 8, (name, exception)
+
+
 def test_the_workflow_runs_what_a_person_runs() -> None:
-    """The same two commands as in the README."""
+    """The same commands as in CONTRIBUTING, and it may do nothing but read."""
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text("utf-8"))
     commands = json.dumps(workflow)
-    assert "make lint" in commands
-    assert "make test" in commands
+    for command in ("make lint", "make test", "make audit"):
+        assert command in commands
+    assert workflow["permissions"] == {"contents": "read"}
+    assert not any("permissions" in job for job in workflow["jobs"].values())
+
+
+def test_every_change_is_held_against_the_security_check() -> None:
+    """So that somebody notices when it finds something."""
+    assert "\nmake audit\n" in (ROOT / ".ci/run").read_text("utf-8")

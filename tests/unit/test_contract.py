@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from runbell.api.bodies import YAML, read_body
@@ -193,41 +195,81 @@ def test_a_good_body_comes_back(path: str, method: str, body: dict[str, Any]) ->
 @pytest.mark.parametrize(
     ("body", "where", "problem"),
     [
-        (None, "body", "must be object"),
-        ([], "body", "must be object"),
-        ("text", "body", "must be object"),
-        ({"chanel": "#x"}, "body", "must not contain {'chanel'} properties"),
-        ({"channel": None}, "body.channel", "must be string"),
-        ({"channel": 7}, "body.channel", "must be string"),
+        (None, "body", "must be an object"),
+        ([], "body", "must be an object"),
+        ("text", "body", "must be an object"),
+        ({"chanel": "#x"}, "body", "has the unknown name 'chanel': it takes channel, "),
+        ({"channel": None}, "body.channel", "must be a text"),
+        ({"channel": 7}, "body.channel", "must be a text"),
         ({"channel": ""}, "body.channel", "must be longer than or equal to 1 characters"),
         ({"channel": "x" * 81}, "body.channel", "must be shorter than or equal to 80 characters"),
-        ({"channel": "#"}, "body.channel", "must match pattern"),
-        ({"channel": "##x"}, "body.channel", "must match pattern"),
-        ({"channel": "two words"}, "body.channel", "must match pattern"),
-        ({"channel": "#x\n"}, "body.channel", "must match pattern"),
-        ({"channel": "<!channel>"}, "body.channel", "must match pattern"),
-        ({"channel": "@someone"}, "body.channel", "must match pattern"),
+        ({"channel": "#"}, "body.channel", "must be written like #ingestion or C0123456789"),
+        ({"channel": "##x"}, "body.channel", "must be written like #ingestion or C0123456789"),
+        (
+            {"channel": "two words"},
+            "body.channel",
+            "must be written like #ingestion or C0123456789",
+        ),
+        ({"channel": "#x\n"}, "body.channel", "must be written like #ingestion or C0123456789"),
+        (
+            {"channel": "<!channel>"},
+            "body.channel",
+            "must be written like #ingestion or C0123456789",
+        ),
+        ({"channel": "@someone"}, "body.channel", "must be written like #ingestion or C0123456789"),
         ({"channel": "#half\ud800"}, "body", "holds half of a surrogate pair"),
         ({"half\ud800": 1}, "body", "holds half of a surrogate pair"),
-        ({"notifyOn": "failed"}, "body.notifyOn", "must be array"),
+        ({"notifyOn": "failed"}, "body.notifyOn", "must be a list"),
         ({"notifyOn": ["failed", "lost"]}, "body.notifyOn[1]", "must be one of"),
         ({"notifyOn": ["failed", "failed"]}, "body.notifyOn", "must contain unique items"),
-        ({"notifyOn": [{}]}, "body.notifyOn[0]", "must be string"),
-        ({"mentions": "here"}, "body.mentions", "must be array"),
-        ({"mentions": ["U1", "here"]}, "body.mentions[0]", "must match pattern"),
-        ({"mentions": ["here", "here\n"]}, "body.mentions[1]", "must match pattern"),
+        ({"notifyOn": [{}]}, "body.notifyOn[0]", "must be a text"),
+        ({"mentions": "here"}, "body.mentions", "must be a list"),
+        (
+            {"mentions": ["U1", "here"]},
+            "body.mentions[0]",
+            "must be written like U0123456789 or S0123456789 or here or channel",
+        ),
+        (
+            {"mentions": ["here", "here\n"]},
+            "body.mentions[1]",
+            "must be written like U0123456789 or S0123456789 or here or channel",
+        ),
         ({"mentions": ["here", "here"]}, "body.mentions", "must contain unique items"),
-        ({"mutedUntil": "2026-12-24"}, "body.mutedUntil", "must be date-time"),
-        ({"mutedUntil": "2026-12-24T18:00:00"}, "body.mutedUntil", "must be date-time"),
-        ({"stalledAfterMinutes": "5"}, "body.stalledAfterMinutes", "must be integer"),
+        (
+            {"mutedUntil": "2026-12-24"},
+            "body.mutedUntil",
+            "must be written like 2026-12-24T18:00:00+01:00",
+        ),
+        (
+            {"mutedUntil": "2026-12-24T18:00:00"},
+            "body.mutedUntil",
+            "must be written like 2026-12-24T18:00:00+01:00",
+        ),
+        ({"stalledAfterMinutes": "5"}, "body.stalledAfterMinutes", "must be a whole number"),
         ({"stalledAfterMinutes": 10081}, "body.stalledAfterMinutes", "must be smaller than"),
-        ({"quietHours": None}, "body.quietHours", "must be object"),
-        ({"quietHours": {}}, "body.quietHours", "must contain ['from', 'timezone', 'to']"),
-        ({"quietHours": {**NIGHT, "until": "7"}}, "body.quietHours", "must not contain {'until'}"),
-        ({"quietHours": {**NIGHT, "from": "7:00"}}, "body.quietHours.from", "must match pattern"),
-        ({"quietHours": {**NIGHT, "to": "24:00"}}, "body.quietHours.to", "must match pattern"),
-        ({"quietHours": {**NIGHT, "to": "07:00\n"}}, "body.quietHours.to", "must match pattern"),
-        ({"quietHours": {**NIGHT, "to": 420}}, "body.quietHours.to", "must be string"),
+        ({"quietHours": None}, "body.quietHours", "must be an object"),
+        ({"quietHours": {}}, "body.quietHours", "lacks from, to, timezone"),
+        (
+            {"quietHours": {**NIGHT, "until": "7"}},
+            "body.quietHours",
+            "has the unknown name 'until'",
+        ),
+        (
+            {"quietHours": {**NIGHT, "from": "7:00"}},
+            "body.quietHours.from",
+            "must be written like 22:00",
+        ),
+        (
+            {"quietHours": {**NIGHT, "to": "24:00"}},
+            "body.quietHours.to",
+            "must be written like 22:00",
+        ),
+        (
+            {"quietHours": {**NIGHT, "to": "07:00\n"}},
+            "body.quietHours.to",
+            "must be written like 22:00",
+        ),
+        ({"quietHours": {**NIGHT, "to": 420}}, "body.quietHours.to", "must be a text"),
         ({"quietHours": {**NIGHT, "timezone": ""}}, "body.quietHours.timezone", "must be longer"),
         ({"quietHours": {**NIGHT, "days": []}}, "body.quietHours.days", "must contain at least 1"),
         ({"quietHours": {**NIGHT, "days": ["x"]}}, "body.quietHours.days[0]", "must be one of"),
@@ -248,15 +290,15 @@ def test_a_bad_body_is_refused_at_its_place(body: object, where: str, problem: s
 @pytest.mark.parametrize(
     ("body", "where", "problem"),
     [
-        ({}, "body", "must contain ['tasks'] properties"),
-        ({"tasks": None}, "body.tasks", "must be object"),
-        ({"tasks": {"a b": {}}}, "body.tasks", "must not contain {'a b'} properties"),
-        ({"tasks": {"a\n": {}}}, "body.tasks", "must be named by"),
-        ({"tasks": {"": {}}}, "body.tasks", "must not contain {''} properties"),
-        ({"tasks": {"x" * 129: {}}}, "body.tasks", "must not contain"),
-        ({"tasks": {"t": None}}, "body.tasks.t", "must be object"),
+        ({}, "body", "lacks tasks"),
+        ({"tasks": None}, "body.tasks", "must be an object"),
+        ({"tasks": {"a b": {}}}, "body.tasks", "has the unknown name 'a b': letters, digits and"),
+        ({"tasks": {"a\n": {}}}, "body.tasks", "has the unknown name 'a\\n'"),
+        ({"tasks": {"": {}}}, "body.tasks", "has the unknown name ''"),
+        ({"tasks": {"x" * 129: {}}}, "body.tasks", "has the unknown name 'xxx"),
+        ({"tasks": {"t": None}}, "body.tasks.t", "must be an object"),
         ({"tasks": {"t-1": {"notifyOn": ["x"]}}}, "body.tasks.t-1.notifyOn[0]", "must be one of"),
-        ({"tasks": {"t": {"taskID": "t"}}}, "body.tasks.t", "must not contain {'taskID'}"),
+        ({"tasks": {"t": {"taskID": "t"}}}, "body.tasks.t", "has the unknown name 'taskID'"),
     ],
 )
 def test_a_bad_file_is_refused_at_its_place(body: object, where: str, problem: str) -> None:
@@ -289,6 +331,54 @@ def test_a_bad_connection_is_refused(body: dict[str, Any]) -> None:
 def test_any_body_is_good_or_refused(body: Any) -> None:
     with suppress(RequestError):
         assert contract().check_body(WATCH, "put", body) is body
+
+
+def test_every_form_has_examples_that_it_takes() -> None:
+    """What is refused is told to be written like them."""
+
+    def forms(schema: Any) -> Iterator[dict[str, Any]]:
+        for each in schema.values() if isinstance(schema, dict) else schema:
+            if isinstance(each, dict | list):
+                yield from forms(each)
+        if isinstance(schema, dict) and isinstance(
+            schema.get("pattern", schema.get("format")), str
+        ):
+            yield schema
+
+    found = list(forms(contract().document["components"]["schemas"]))
+    assert len(found) > 7
+    for schema in found:
+        for example in schema["examples"]:
+            Draft202012Validator(schema).validate(example)
+
+
+def test_no_refusal_repeats_a_value() -> None:
+    """Somebody may have put a key where it does not belong."""
+    key = "k3y-0123456789"
+    for name in contract().document["components"]["schemas"]["ConnectionWishes"]["properties"]:
+        for value in (key + "\n<", [key + "<"], {"from": key}, [key, key], key * 100):
+            with pytest.raises(RequestError) as caught:
+                contract().check_body(CONNECTION, "put", {name: value})
+            assert "k3y" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/runs", ("GET", "HEAD")),
+        ("/runs/r", ("GET", "HEAD")),
+        ("/runs/r/check", ("POST",)),
+        ("/watches", ("GET", "HEAD", "PUT")),
+        ("/watches/tasks/t", ("DELETE", "GET", "HEAD", "PUT")),
+        ("/slack/interactions", ("POST",)),
+        ("/runs/", ()),
+        ("/runs/r/s/t", ()),
+        ("/openapi_json", ()),
+        ("/", ()),
+    ],
+)
+def test_a_path_takes_the_methods_that_are_described(path: str, methods: tuple[str, ...]) -> None:
+    assert contract().methods(path) == methods
 
 
 def test_a_check_fills_in_no_defaults() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slack_sdk.signature import SignatureVerifier
 
-from runbell.errors import LostRaceError, RequestError, SlackLaterError
+from runbell.errors import ConfigurationError, LostRaceError, RequestError, SlackLaterError
 from runbell.interactions import LARGEST, WHISPER, Answer, Interactions
 from runbell.observability import logger
 from runbell.secrets import SETTLING, Secret, SlackCredentials, parse_slack
@@ -208,6 +208,11 @@ class Bench:
         at = str(NOW)
         value = SignatureVerifier(secret).generate_signature(timestamp=at, body=body)
         headers = {"x-slack-request-timestamp": at, "x-slack-signature": str(value)}
+        return self.answer(headers, body, users)
+
+    def answer(
+        self, headers: dict[str, str], body: bytes, users: frozenset[str] = frozenset()
+    ) -> Answer:
         parts = (self.secret, cast("Any", self.access), users, cast("Any", self.deeds))
         return Interactions(*parts, clock=lambda: float(NOW)).answer(headers, body)
 
@@ -273,7 +278,29 @@ class TestSignatures:
 
     def test_what_is_far_too_large_is_refused(self, bench: Bench) -> None:
         body = form(payload(message="x" * LARGEST))
-        assert bench.send(body).status == HTTPStatus.UNAUTHORIZED
+        with pytest.raises(RequestError, match="body is larger than 256 KB"):
+            bench.send(body)
+        assert not bench.secrets.readings
+
+    def test_as_much_as_is_taken_is_read(self, bench: Bench) -> None:
+        small = len(form(payload(message="")))
+        body = form(payload(message="x" * (LARGEST - small)))
+        assert len(body) == LARGEST
+        assert bench.send(body).status == HTTPStatus.OK
+
+    def test_a_secret_that_is_no_good_is_read_once_a_while_too(self, bench: Bench) -> None:
+        bench.secrets.text = "no JSON"
+        for _ in range(100):
+            with pytest.raises(ConfigurationError, match="no JSON object"):
+                bench.send(form(payload()))
+        assert bench.secrets.readings == 1
+
+    def test_what_has_no_form_of_a_signature_reads_no_secret(self, bench: Bench) -> None:
+        at = {"x-slack-request-timestamp": str(NOW)}
+        for headers in ({}, at, {**at, "x-slack-signature": "v0=" + "g" * 64}):
+            assert bench.answer(headers, b"x").status == HTTPStatus.UNAUTHORIZED
+        old = {"x-slack-request-timestamp": str(NOW - 301), "x-slack-signature": "v0=" + "a" * 64}
+        assert bench.answer(old, b"x").status == HTTPStatus.UNAUTHORIZED
         assert not bench.secrets.readings
 
     def test_a_signing_secret_that_was_replaced_is_read_anew(self, bench: Bench) -> None:

@@ -55,14 +55,17 @@ def test_all_that_comes_together_is_one_line(capsys: pytest.CaptureFixture[str])
     assert (line["Changes"], line["Lag"], line["SlackLaterError"]) == ([3.0], [12.5, 3.0], [1.0])
 
 
-def test_what_did_not_happen_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
-    """A metric costs by the hour in which it is written."""
+def test_what_did_not_happen_is_not_written(
+    capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    """A metric costs by the hour in which it is written; nothing to write is nothing to warn of."""
     own = Meter()
     own.flush()
     own.count(Metric.TICKS)
     own.flush()
     own.flush()
     assert [line["Ticks"] for line in written(capsys)] == [[1.0]]
+    assert not recwarn.list
 
 
 def test_nothing_waiting_is_written_as_none_waiting(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,11 +13,12 @@ from runbell.errors import ConfigurationError, SecretUnavailableError
 from runbell.secrets import (
     REMEMBERED,
     SETTLING,
+    TOKEN_REMEMBERED,
     AlgoliaCredentials,
     Secret,
     SlackCredentials,
     parse_algolia,
-    parse_api_token,
+    parse_api_tokens,
     parse_slack,
 )
 
@@ -92,16 +93,33 @@ class TestReading:
             list(pool.map(lambda _: secret.get(), range(50)))
         assert secrets_manager.readings == 1
 
-    def test_a_failed_reading_is_not_remembered(
+    def test_a_secret_may_be_remembered_for_less(
+        self, secrets_manager: FakeSecretsManager, clock: Clock
+    ) -> None:
+        secrets_manager.text = "old"
+        secret = Secret(
+            cast("Any", secrets_manager), "arn", str, clock, remembered=TOKEN_REMEMBERED
+        )
+        secret.get()
+        secrets_manager.text = "new"
+        clock.advance(TOKEN_REMEMBERED - 0.1)
+        assert secret.get() == "old"
+        clock.advance(0.1)
+        assert secret.get() == "new"
+
+    def test_a_failed_reading_is_repeated_once_a_second(
         self, secrets_manager: FakeSecretsManager, clock: Clock
     ) -> None:
         secret: Secret[AlgoliaCredentials] = Secret(
             cast("Any", secrets_manager), "arn:secret", parse_algolia, clock
         )
         secrets_manager.text = "{}"
-        with pytest.raises(ConfigurationError):
-            secret.get()
+        for _ in range(50):
+            with pytest.raises(ConfigurationError, match="ALGOLIA lacks region"):
+                secret.get()
+        assert secrets_manager.readings == 1
         secrets_manager.text = json.dumps(ALGOLIA)
+        clock.advance(SETTLING)
         assert secret.get().app_id == "APP0000001"
 
     @pytest.mark.parametrize(
@@ -248,12 +266,26 @@ class TestSlack:
         assert "s3cret" not in repr(SlackCredentials(webhook_url=WEBHOOK))
 
 
-class TestApiToken:
+class TestApiTokens:
     def test_it_is_the_secrets_text(self) -> None:
-        assert parse_api_token(" 0123456789abcdef\n") == "0123456789abcdef"
+        assert parse_api_tokens(" 0123456789abcdef\n") == ("0123456789abcdef",)
 
-    @pytest.mark.parametrize("text", ["", "   ", "short", " 0123456789abcde "])
+    @pytest.mark.parametrize("between", ["\n", "\r\n", " \n\n\t"])
+    def test_two_of_them_are_two_lines(self, between: str) -> None:
+        text = f"0123456789abcdef{between}fedcba9876543210"
+        assert parse_api_tokens(text) == ("0123456789abcdef", "fedcba9876543210")
+
+    @pytest.mark.parametrize(
+        "text", ["", "   ", "short", " 0123456789abcde ", f"{'x' * 16}\nshort"]
+    )
     def test_a_short_one_is_refused_without_showing_it(self, text: str) -> None:
-        with pytest.raises(ConfigurationError, match="shorter than 16") as caught:
-            parse_api_token(text)
-        assert "short," not in str(caught.value)
+        with pytest.raises(ConfigurationError, match="one shorter than 16") as caught:
+            parse_api_tokens(text)
+        assert "short\n" not in str(caught.value)
+        assert "0123" not in str(caught.value)
+
+    def test_more_than_two_are_refused_without_showing_them(self) -> None:
+        text = "\n".join(f"s3cret-{n}-0123456789" for n in range(3))
+        with pytest.raises(ConfigurationError, match="more than 2 lines: put one token") as caught:
+            parse_api_tokens(text)
+        assert "s3cret" not in str(caught.value)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from runbell.errors import ConfigurationError
 from runbell.rules import Routing
+from runbell.secrets import parse_slack
 from runbell.settings import NOTIFIABLE, Settings, checked_url, parse_notify_on
 
 REQUIRED = {
@@ -132,6 +134,9 @@ def test_a_base_url_is_held_to_the_rule_for_urls(attribute: str) -> None:
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("http://127.1.2.3", "http://127.1.2.3"),
         ("http://[::1]:8080", "http://[::1]:8080"),
+        ("https://hooks.slack.com/services/T0/B0/x", "https://hooks.slack.com/services/T0/B0/x"),
+        ("https://xn--bcher-kva.example/pfäd", "https://xn--bcher-kva.example/pfäd"),
+        ("https://10.proxy.example", "https://10.proxy.example"),
     ],
 )
 def test_https_and_loopback_are_taken(url: str, checked: str | None) -> None:
@@ -141,6 +146,41 @@ def test_https_and_loopback_are_taken(url: str, checked: str | None) -> None:
 @pytest.mark.parametrize(
     "url",
     [
+        "https://localhost",
+        "https://proxy",
+        "https://proxy.localhost",
+        "https://proxy.localhost.",
+        "https://proxy.example.",
+        "https://127.0.0.1",
+        "https://127.1",
+        "https://10.0.0.1/",
+        "https://192.168.1.1:8443",
+        "https://169.254.169.254/latest/meta-data",
+        "https://169.254.100.1:9001",
+        "https://8.8.8.8",
+        "https://0.0.0.0",
+        "https://0",
+        "https://2130706433",
+        "https://0x7f000001",
+        "https://0x7f.1",
+        "https://a.0x7f",
+        "https://0177.0.0.1",
+        "https://127.0.0.1.",
+        "https://[::1]",
+        "https://[::ffff:127.0.0.1]",
+        "https://[::ffff:a9fe:a9fe]",
+        "https://[fd00:ec2::254]/latest/meta-data",
+        "https://[fe80::1%25eth0]",
+        "https://[64:ff9b::7f00:1]",
+        "https://[2600:1f18::1]",
+        "https://\uff11\uff12\uff17.0.0.1",
+        "https://\u24db\u24de\u24d2al.example",
+        "https://sl\u212a.example",
+        "https://proxy\u3002example",
+        "https://proxy.example\\.evil.example",
+        "https://proxy.example%2f.evil.example",
+        "https://-proxy.example",
+        "https://proxy..example",
         "http://proxy.example",
         "http://10.0.0.1",
         "http://0.0.0.0",
@@ -209,6 +249,25 @@ def test_a_refusal_shows_nothing_of_the_url(url: str) -> None:
     assert "hooks" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.8.8", "[::1]"])
+def test_lambdas_own_api_is_no_stand_in(host: str) -> None:
+    """Whoever may post to it could answer in a function's name."""
+    environment = {
+        "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
+        "SLACK_BASE_URL": f"http://{host}:9001",
+    }
+    with pytest.raises(ConfigurationError, match="SLACK_BASE_URL is refused"):
+        _ = Settings(environment).slack_base_url
+    with pytest.raises(ConfigurationError, match="webhook_url is refused"):
+        parse_slack(
+            json.dumps({"webhook_url": f"http://{host}:9001/x"}), Settings(environment).runtime_api
+        )
+    other = {**environment, "SLACK_BASE_URL": f"http://{host}:9002"}
+    assert Settings(other).slack_base_url == f"http://{host}:9002"
+    with pytest.raises(ConfigurationError):
+        checked_url("URL", f"http://{host}/x", runtime_api="127.0.0.1:80")
 
 
 def test_nobody_named_means_that_everybody_may_press_buttons() -> None:

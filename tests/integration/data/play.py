@@ -32,7 +32,7 @@ def main() -> None:
         )
         play(stack, algolia, slack)
         json.dump(left_behind(stack, slack), sys.stdout, indent=1, sort_keys=True)
-        print()
+        sys.stdout.write("\n")
 
 
 def play(stack: Stack, algolia: AlgoliaStandIn, slack: SlackStandIn) -> None:

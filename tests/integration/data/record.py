@@ -1,6 +1,7 @@
 """Records what an earlier release leaves in its table and on Slack, by really running it.
 
-    .venv/bin/python tests/integration/data/record.py f8c4cb1 > tests/integration/data/release-0.1.0.json
+    cd tests/integration/data
+    ../../../.venv/bin/python record.py f8c4cb1 > release-0.1.0.json
 
 It takes the release out of git into a folder of its own, deploys it from there on a local AWS, and
 has it announce some runs and watch others. Then notify is held back while runs go on, so that the

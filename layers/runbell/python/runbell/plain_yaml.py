@@ -44,8 +44,8 @@ def read_yaml(text: str) -> Any:
         RequestError: It is no YAML, or uses what is refused; the message names the line.
     """
     if long_tag := _LONG_TAG.search(text):
-        line = text.count("\n", 0, long_tag.start()) + 1
-        raise _refusal(f"is refused: line {line}: a tag (!) is not taken")
+        number = text.count("\n", 0, long_tag.start()) + 1
+        raise _refusal(f"is refused: line {number}: a tag (!) is not taken")
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 

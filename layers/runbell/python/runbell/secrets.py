@@ -28,8 +28,8 @@ REMEMBERED = 300.0
 """Seconds for which a secret is not read again, unless it is told otherwise."""
 
 TOKEN_REMEMBERED = 60.0
-"""Seconds for which API TOKEN is not read again: nobody refuses a token that was taken back, so this
-is how long it still opens the API. A reading takes some 10 ms, and 10,000 of them cost $0.05."""
+"""Seconds for which API TOKEN is not read again: nobody refuses a token that was taken back, so
+this is how long it still opens the API. 10,000 readings cost $0.05, a minute's calls one of them."""
 
 TOKENS = 2
 """Tokens that API TOKEN may hold: one, and during a rotation the old and the new one."""
@@ -206,7 +206,7 @@ def parse_slack(text: str, runtime_api: str = "") -> SlackCredentials:
 
 def parse_api_tokens(text: str) -> tuple[str, ...]:
     """Read the secret API TOKEN: the bearer token itself, or two of them, one a line."""
-    tokens = tuple(line.strip() for line in text.splitlines() if line.strip()) or ("",)
+    tokens = tuple(line.strip() for line in text.split("\n") if line.strip()) or ("",)
     if len(tokens) > TOKENS:
         raise ConfigurationError(
             f"the secret API TOKEN has more than {TOKENS} lines: put one token, or the old one and "

@@ -184,8 +184,8 @@ def checked_url(name: str, url: str, *, runtime_api: str = "") -> str | None:
     """Hold a URL that credentials are sent to against the one rule for them.
 
     It is https to a host by its name, or http on loopback, where stand-ins for the vendors live,
-    but for the port of Lambda's own API. So no URL leads to an address inside: neither to link-local
-    metadata nor to a private network, in none of the ways to write one. What a name resolves to is
+    but for the port of Lambda's own API. So no URL names an address inside, be it of link-local
+    metadata or of a private network, in any of the ways to write one. What a name resolves to is
     not looked at; the host there must hold a certificate for the name.
 
     Args:

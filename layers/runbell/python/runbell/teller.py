@@ -176,7 +176,7 @@ class Teller:
         message = replace(own_message(item, is_news=is_news), part=instead_of)
         thread = self._thread_of_another()
         place = self._post_in_thread(message, thread, is_aloud)
-        told = item.last_change if place.last_change is None else place.last_change
+        told = item.last_change if place.last_change is None else _told_by(place, item)
         tells_latest = is_news and told == item.last_change
         now_in = self._thread_of_another()
         self._delivery = replace(
@@ -306,9 +306,9 @@ class Teller:
             self._is_written_down = True
         self._leave_time()
         if self._look_first:
-            self._look_first = False  # of several, only the first can be there
             if found := self._find(message, thread, insist=self._insists):
                 return found
+            self._look_first = False  # behind one that is not there, none can be
             self._leave_time()
         try:
             return post(self._slack, self._channel, message, thread=thread, broadcast=broadcast)
@@ -359,6 +359,18 @@ class Teller:
         ended = instant(run.finished_at) if run and run.status == told[-1].status else None
         if ended:
             meter.measure(Metric.LAG, (self._now() - ended).total_seconds())
+
+
+def _told_by(found: Place, item: RunItem) -> int:
+    """The number of the change that a found message tells, as the item counts.
+
+    An item that is younger than the message, since its table was restored, has counted anew: then
+    it is the latest change of that kind, and 0 if there is none.
+    """
+    of_its_kind = [each.number for each in item.history if each.kind == found.kind]
+    if found.kind is None or found.last_change in of_its_kind:
+        return found.last_change or 0
+    return max(of_its_kind, default=0)
 
 
 def own_message(item: RunItem, *, is_news: bool = False) -> Message:

@@ -25,4 +25,5 @@ def bears_token(headers: Mapping[str, str], secret: Secret[tuple[str, ...]]) -> 
 def _is_among(given: str, tokens: Sequence[str]) -> bool:
     """Compare with every one, in a time that tells neither with which nor where they differ."""
     text = given.encode("utf-8", "replace")
-    return any([hmac.compare_digest(text, token.encode()) for token in tokens])
+    fits = [hmac.compare_digest(text, token.encode()) for token in tokens]
+    return any(fits)

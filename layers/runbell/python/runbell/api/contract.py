@@ -48,7 +48,7 @@ class Contract:
     def methods(self, path: str) -> tuple[str, ...]:
         """The methods that a request's path takes; none if there is no such path."""
         for template, operations in self.document["paths"].items():
-            if re.fullmatch(re.sub("{.+?}", "[^/]+", template), path):
+            if re.fullmatch(re.sub(r"\\{.+?\\}", "[^/]+", re.escape(template)), path):
                 named = [name.upper() for name in operations if name != "parameters"]
                 return tuple(sorted([*named, *(["HEAD"] if "GET" in named else [])]))
         return ()

@@ -28,7 +28,7 @@ _KINDS = {
 
 def said_of(error: JsonSchemaValueException) -> str:
     """Say what is wrong and what is expected, in words that go on after the value's place."""
-    say = _SAYINGS.get(error.rule)
+    say = _SAYINGS.get(str(error.rule))
     if say is not None:
         return say(error.value, error.definition)
     return str(error.message).removeprefix(str(error.name)).strip()
@@ -68,4 +68,5 @@ _SAYINGS: Mapping[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "enum": _enum,
     "required": _required,
     "additionalProperties": _members,
+    "propertyNames": _members,
 }

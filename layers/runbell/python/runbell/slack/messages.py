@@ -73,6 +73,7 @@ class Message:
         is_reply: Whether it belongs into a thread.
         part: What tells it from other messages about the same change.
         connection: Whose run it is.
+        kind: What kind of change that is; see `rules.Kind`.
     """
 
     text: str
@@ -82,6 +83,7 @@ class Message:
     is_reply: bool = False
     part: str = ""
     connection: str = DEFAULT
+    kind: str = ""
 
     @property
     def delivery_id(self) -> str:
@@ -101,6 +103,7 @@ class Message:
             "event_payload": {
                 "run_id": self.run_id,
                 "last_change": self.last_change,
+                "kind": self.kind,
                 "delivery_id": self.delivery_id,
             },
         }
@@ -136,6 +139,7 @@ def run_message(item: RunItem, *, is_news: bool = False) -> Message:
         item.run_id,
         entry.number,
         connection=item.connection,
+        kind=entry.kind,
     )
 
 
@@ -159,6 +163,7 @@ def change_message(item: RunItem, entry: HistoryEntry, *, is_reply: bool) -> Mes
         is_reply=is_reply,
         part="" if is_reply else f"change {entry.number}",
         connection=item.connection,
+        kind=entry.kind,
     )
 
 

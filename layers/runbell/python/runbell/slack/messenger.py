@@ -49,13 +49,15 @@ class Place:
     Args:
         channel_id: Slack's ID of the channel.
         ts: Slack's name of the message.
-        last_change: What a message tells that was found and not just posted.
+        last_change: What a message tells that was found and not just posted: a change's number.
+        kind: What kind of change that is, as far as the found message says it.
         left_thread: Whether it was to be a reply and is none, since the thread is gone.
     """
 
     channel_id: str | None = None
     ts: str | None = None
     last_change: int | None = None
+    kind: str | None = None
     left_thread: bool = False
 
 
@@ -320,8 +322,13 @@ def _found(answer: dict[str, Any], channel_id: str, delivery_id: str) -> Place |
         metadata = each.get("metadata") if isinstance(each, dict) else None
         payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
         if isinstance(payload, dict) and payload.get("delivery_id") == delivery_id:
-            told = payload.get("last_change")
-            return Place(channel_id, each.get("ts"), told if isinstance(told, int) else None)
+            told, kind = payload.get("last_change"), payload.get("kind")
+            return Place(
+                channel_id,
+                each.get("ts"),
+                told if isinstance(told, int) else None,
+                kind if isinstance(kind, str) and kind else None,
+            )
     return None
 
 
