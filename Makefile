@@ -11,7 +11,7 @@ BLOCK_TYPES := local/slack/types
 CODE := layers/runbell/python/runbell functions local ops tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up counts gallery test season chaos lint audit format build deploy redrive bench lock block-types clean
+.PHONY: help setup demo up counts gallery test season chaos lint audit format build deploy redrive restore bench lock block-types clean
 
 help: ## List what there is
 	@echo "Runbell tells a team on Slack what happens to their Algolia ingestion runs."
@@ -66,6 +66,9 @@ deploy: $(VENV)/.done ## Deploy to AWS: make deploy ARGS="--guided"
 
 redrive: $(VENV)/.done ## Send dead letters back: make redrive ARGS="--stack runbell --dry-run"
 	@$(BIN)/python -m ops redrive $(ARGS)
+
+restore: $(VENV)/.done ## Put a restored table's items back: make restore ARGS="--stack runbell --from TABLE"
+	@$(BIN)/python -m ops restore $(ARGS)
 
 bench: $(VENV)/.done ## Measure against a plain handler, pair by pair
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -1,8 +1,8 @@
 """Puts the items of a restored table back into a stack's own.
 
-DynamoDB restores into a new table, and the stack's functions know the stack's. What was told between
-the moment of the copy and now is known to Slack alone; so whatever is pending afterwards is left to
-a sweep, whose word has notify look on Slack first.
+DynamoDB restores into a new table, and the stack's functions know the stack's. What was told since
+the moment of the copy is known to Slack alone. So whatever is pending afterwards is left to a
+sweep, by whose word notify looks on Slack first.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def _connections(stack: Stack, table: str) -> list[str]:
 
 
 def _catch_up(stack: Stack, connection: str) -> None:
-    """Have poll look until nothing is new.
+    """Have poll look until a tick has come to everything.
 
     Raises:
         StackError: It can't.
@@ -176,9 +176,9 @@ def _catch_up(stack: Stack, connection: str) -> None:
         if "FunctionError" in answer:
             raise StackError(f"a tick of {connection} has failed: {report.get('errorMessage')}")
         print(f"{connection}: {report['changed']} changed since", flush=True)
-        if not any(report[name] for name in ("changed", "failed", "skipped")):
+        if not report["failed"] and not report["skipped"]:
             return
-    raise StackError(f"{connection} does not come to rest; poll's log says what fails")
+    raise StackError(f"ticks of {connection} keep failing; poll's log says why")
 
 
 def _look_first(stack: Stack, table: str, moment: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ops.stack import Stack
+from ops.stack import Stack, StackError
 
 TRIGGERED = ("PollFunctionName", "ApiFunctionName", "InteractFunctionName")
 """The outputs that name the functions which something outside the stack's queue starts."""
@@ -51,5 +51,5 @@ def _switch(functions: Any, name: str, *, is_on: bool) -> None:
     for source in sources:
         while functions.get_event_source_mapping(UUID=source["UUID"])["State"] != wanted:
             if time.monotonic() > ends:
-                raise TimeoutError(f"the event source of {name} does not become {wanted}")
+                raise StackError(f"the event source of {name} does not become {wanted}")
             time.sleep(1)

@@ -245,8 +245,12 @@ def answer_unknown_call(_: Exception) -> Response[Any]:
 
 
 @app.exception_handler(RunbellError)  # type: ignore[untyped-decorator]
-def answer_problem(error: RunbellError, *, to_stranger: bool = False) -> Response[Any]:
-    """Say what went wrong and what to do, the latter only to who bears the token."""
+def answer_problem(error: RunbellError) -> Response[Any]:
+    """Say what went wrong and what to do."""
+    return _problem(error)
+
+
+def _problem(error: RunbellError, *, to_stranger: bool = False) -> Response[Any]:
     status, body, headers = problem(error, to_stranger=to_stranger)
     log = logger.error if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.info
     log("a call was refused", extra={"error": type(error).__name__, "cause": str(error)})

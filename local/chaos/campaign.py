@@ -42,17 +42,20 @@ RECEIVES = 6
 AWAY = 40.0
 """Seconds for which Slack is away in the middle: longer than the queue goes on trying."""
 
+PAUSE = 0.5
+"""Seconds between two ticks, so that each has more than one change to find."""
+
 LAST_TICKS = 2
 """Ticks within which everything must be out once the faults have ended."""
 
-LONGEST = 480.0
+LONGEST = 540.0
 """Seconds after which a campaign that comes to no end is broken off."""
 
 STUCK = 150.0
 """Seconds that a back-off may take: a sweep's two minutes, and then some."""
 
-KILLS_PER_HUNDRED = 2.0
-BREAKS_PER_HUNDRED = 6.0
+KILLS_PER_HUNDRED = 1.0
+BREAKS_PER_HUNDRED = 4.0
 """Of the functions' processes, and of their calls to AWS, per hundred changes."""
 
 MAY_LOOK = "chat:write,channels:history,channels:read"
@@ -70,7 +73,7 @@ class Outcome:
     """Ticks after the faults that it took until everything was out."""
     calls: int
     failed: int
-    """How many calls to Algolia and Slack there were while they failed, and how many of them did."""
+    """How many calls to Algolia and Slack met bad weather, and how many of them failed."""
     seconds: float
     complaints: tuple[str, ...]
 
@@ -137,7 +140,9 @@ class Campaign:
             self._say(f"deployed after {time.monotonic() - began:.0f} s")
             self._live_through(began + LONGEST)
             ticks = self._settle()
-            return self._outcome(ticks, began)
+            outcome = self._outcome(ticks, began)
+            self._stack.remove()
+            return outcome
 
     # ---- Before --------------------------------------------------------------------------------
 
@@ -208,6 +213,7 @@ class Campaign:
                     next(blows, None)
                     at_once = 2 if self._chance.random() < 0.15 else 1
                     list(pool.map(lambda _: self._tick(), range(at_once)))
+                    time.sleep(PAUSE)
                     if time.monotonic() - said > 15:
                         said = time.monotonic()
                         self._say(self._progress())
@@ -292,7 +298,7 @@ class Campaign:
         """Ask for looks at runs over the HTTP API, while poll looks at the same ones."""
         chance = random.Random(f"checks {self._seed}")
         token = self._secrets["the API's token"]
-        while not ends.wait(chance.uniform(0.2, 1.0)):
+        while not ends.wait(chance.uniform(1.0, 3.0)):
             if live := self._director.live():
                 with contextlib.suppress(requests.RequestException):
                     path = f"/runs/{chance.choice(live)}/check"

@@ -32,7 +32,8 @@ def everything_written(stack: Stack, calls: Iterable[Call]) -> Iterator[tuple[st
     """All that a stack has logged, told, stored and enqueued, by place."""
     logs = stack.aws.client("logs")
     for group in logs.describe_log_groups()["logGroups"]:
-        yield f"the log {group['logGroupName']}", _logged(logs, group["logGroupName"])
+        if f"/{stack.name}" in group["logGroupName"]:
+            yield f"the log {group['logGroupName']}", _logged(logs, group["logGroupName"])
     yield "the local AWS's own log", stack.aws.log.read_text("utf-8", "replace")
     yield "Slack", json.dumps([call.arguments for call in calls], ensure_ascii=False)
     yield "the table", json.dumps([*items(stack)], default=repr)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections import Counter
 from typing import Any
 
-PAUSE = 0.7
+PAUSE = 1.5
 """Seconds between two grips into the queue."""
 
 
@@ -33,13 +34,15 @@ class Mischief(threading.Thread):
         while not self._ends.wait(PAUSE):
             answer = self._sqs.receive_message(
                 QueueUrl=self._queue_url,
-                MaxNumberOfMessages=3,
+                MaxNumberOfMessages=5,
                 VisibilityTimeout=5,
                 AttributeNames=["MessageGroupId"],
             )
             for message in answer.get("Messages", []):
                 trick = self._chance.choice((self._double, self._delay, self._reorder))
-                trick(message)
+                # On a busy machine it may be back in the queue already, and another's.
+                with contextlib.suppress(self._sqs.exceptions.ReceiptHandleIsInvalid):
+                    trick(message)
 
     def stop(self) -> None:
         """Leave the queue alone from now on."""

@@ -18,6 +18,7 @@ import re
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 KILL_BEFORE, KILL_AFTER = "kill-before", "kill-after"
@@ -40,17 +41,17 @@ class Saboteur:
     """
 
     def __init__(self, folder: str, function: str) -> None:
-        self._folder = folder
+        self._folder = Path(folder)
         self._function = function
         self._of_thread = threading.local()
 
     def order_for(self, operation: str) -> str | None:
         """Take the oldest order for an operation; None if there is none."""
-        for name in sorted(os.listdir(f"{self._folder}/orders")):
-            _, function, wanted, act = name.split("~")
+        for order in sorted((self._folder / "orders").iterdir()):
+            _, function, wanted, act = order.name.split("~")
             if (function, wanted) == (self._function, operation):
                 try:
-                    os.rename(f"{self._folder}/orders/{name}", f"{self._folder}/taken/{name}")
+                    order.rename(self._folder / "taken" / order.name)
                 except FileNotFoundError:
                     continue  # another process was quicker
                 return act
@@ -71,9 +72,8 @@ class Saboteur:
             "act": act,
             "runs": runs,
         }
-        file = os.open(f"{self._folder}/deeds", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(file, json.dumps(deed).encode() + b"\n")
-        os.close(file)
+        with (self._folder / "deeds").open("ab", buffering=0) as deeds:
+            deeds.write(json.dumps(deed).encode() + b"\n")  # in one piece, whoever else writes
 
     def install(self) -> None:
         """Stand between this process and every service that it asks."""
@@ -112,8 +112,8 @@ class Saboteur:
                 raise http.client.RemoteDisconnected("the saboteur has cut the line")
             return answer
 
-        http.client.HTTPConnection.send = send_or_break  # type: ignore[method-assign]
-        http.client.HTTPConnection.getresponse = answer_or_break  # type: ignore[method-assign]
+        http.client.HTTPConnection.send = send_or_break  # type: ignore[assignment,method-assign]
+        http.client.HTTPConnection.getresponse = answer_or_break  # type: ignore[assignment,method-assign]
 
 
 class _Call:

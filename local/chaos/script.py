@@ -20,7 +20,7 @@ LIVES: tuple[tuple[int, tuple[State, ...]], ...] = (
 )
 """How runs live, and how often."""
 
-CHANGES_OF_A_TASK = 16
+CHANGES_OF_A_TASK = 12
 """Changes that a task and its channel have on the average; a refusal puts a channel off, so
 many channels go on side by side."""
 

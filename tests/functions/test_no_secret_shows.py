@@ -67,7 +67,7 @@ def logged(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     plain, ours = logging.StreamHandler(text), logging.StreamHandler(text)
     plain.addFilter(lambda record: not record.name.startswith("local."))  # the stand-ins' own
     ours.setFormatter(logger.registered_formatter)
-    for each, handler in (logging.getLogger(), plain), (logger, ours):
+    for (each, _), handler in zip(before, (plain, ours), strict=True):
         each.addHandler(handler)
         each.setLevel(request.param)
     yield text

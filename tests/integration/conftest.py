@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -312,13 +314,20 @@ def kind_of_run(run: Run) -> str:
 @pytest.fixture(scope="session")
 def second_dynamodb() -> Iterator[Any]:
     """The client of another emulator's DynamoDB, which has nothing in common with the first."""
-    from moto.server import ThreadedMotoServer
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
 
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield client_at(f"http://{host}:{port}", "dynamodb")
-    server.stop()
+    # One request at a time: a transaction that fails puts back the table as it was before, with
+    # whatever others have written meanwhile.
+    app = DomainDispatcherApplication(create_backend_app)
+    server = make_server("127.0.0.1", 0, app, threaded=False)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield client_at(f"http://127.0.0.1:{server.port}", "dynamodb")
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -91,8 +91,12 @@ class Watched(Deployment):
         assert seen == (trouble.namespace, trouble.name, trouble.dimensions)
         looks_back = alarm["Period"] * alarm["EvaluationPeriods"]
         self.words(name)
-        put_metrics(self.stack.aws, [replace(trouble, at=time.time() - looks_back + EDGE)])
-        assert self.alarm(name)["StateValue"] == "ALARM"
+
+        def has_gone_off() -> bool:
+            put_metrics(self.stack.aws, [replace(trouble, at=time.time() - looks_back + EDGE)])
+            return bool(self.alarm(name)["StateValue"] == "ALARM")
+
+        wait_until(has_gone_off, f"{name} does not go off")
         assert self.words(name) == ["ALARM"]
 
     def is_over(self, name: str, well: Measured) -> None:

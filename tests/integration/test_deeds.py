@@ -20,7 +20,9 @@ from runbell.slack.press import Press
 from runbell.store import RunStore
 from runbell.table import Table
 from runbell.task_store import TaskStore
-from tests.integration.conftest import Clock, Look, Queue
+from tests.integration.conftest import Clock, Look, Queue, either_dynamodb
+
+pytestmark = either_dynamodb
 
 RUN, TASK = "run-1", "task-1"
 ANNA, BEN = "U0ANNA1", "U0BEN22"

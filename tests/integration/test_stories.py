@@ -21,7 +21,9 @@ from runbell.store import RunStore
 from runbell.task_store import TaskStore
 from runbell.tasks import End, Story, Streak
 from runbell.watcher import Watcher
-from tests.integration.conftest import Clock, Rebuild, Show, run_of
+from tests.integration.conftest import Clock, Rebuild, Show, either_dynamodb, run_of
+
+pytestmark = either_dynamodb
 
 MINUTE = timedelta(minutes=1)
 

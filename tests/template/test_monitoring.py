@@ -150,6 +150,8 @@ def test_the_stacks_name_is_what_powertools_puts_into_the_dimension(template: Te
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     assert variables["POWERTOOLS_SERVICE_NAME"] == {"Ref": "AWS::StackName"}
     assert variables["POWERTOOLS_METRICS_DISABLED"] == {"If": ["IsMonitored", "false", "true"]}
+    assert template["Conditions"]["IsMonitored"] == {"Equals": [{"Ref": "Monitoring"}, "on"]}
+    assert template["Resources"]["Dashboard"]["Condition"] == "IsMonitored"
 
 
 def test_all_that_can_go_wrong_has_an_alarm(template: Template) -> None:

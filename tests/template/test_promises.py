@@ -126,7 +126,7 @@ def test_every_variable_of_a_function_is_read_by_its_code(
     given = set(template["Globals"]["Function"]["Environment"]["Variables"])
     given |= set(template["Resources"][function]["Properties"]["Environment"]["Variables"])
     settings = (ROOT / "layers/runbell/python/runbell/settings.py").read_text("utf-8")
-    read = set(re.findall(r'(?:_required|\.get)\("([A-Z_]+)"', settings))
+    read = set(re.findall(r'(?:_required|_url|\.get)\("([A-Z_]+)"', settings))
     read |= {  # by Powertools itself
         "POWERTOOLS_LOG_LEVEL",
         "POWERTOOLS_METRICS_DISABLED",

@@ -10,7 +10,7 @@ import pytest
 from requests import Session
 
 from local.faults import Faults
-from local.http_server import Answer, LoopbackServer
+from local.http_server import Answer, LoopbackServer, Request
 from runbell.algolia import IngestionClient
 from runbell.deadline import Deadline
 from runbell.errors import RunbellError
@@ -64,12 +64,16 @@ def ask(request: pytest.FixtureRequest, secrets_manager: FakeSecretsManager) -> 
     return asks[request.param]
 
 
+def always(answer: Answer) -> Callable[[Request], Answer]:
+    return lambda _: answer
+
+
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 def test_the_other_host_gets_no_request(status: int, ask: Ask, elsewhere: LoopbackServer) -> None:
     """Neither by the same name on another port, nor by another name."""
     for host in (elsewhere.url, elsewhere.url.replace("127.0.0.1", "localhost")):
         there = Answer(status, b"", headers={"Location": f"{host}/stolen"})
-        with LoopbackServer(lambda _, there=there: there, Faults()) as server:
+        with LoopbackServer(always(there), Faults()) as server:
             try:
                 found = ask(server.url)
             except RunbellError:

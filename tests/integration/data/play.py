@@ -15,6 +15,7 @@ from local.slack import SlackStandIn
 from local.stack import Stack, build, deploy
 
 CHANNEL, ELSEWHERE = "#runs", "#elsewhere"
+POST = "chat.postMessage"
 
 
 def main() -> None:
@@ -102,14 +103,15 @@ def left_behind(stack: Stack, slack: SlackStandIn) -> dict[str, Any]:
 
 def posts(slack: SlackStandIn) -> list[dict[str, str]]:
     """The messages that were posted: of which run, where, and under which name."""
+    posted = ((call.arguments, call.answer) for call in slack.calls if call.method == POST)
     return [
         {
-            "run": call.arguments["metadata"]["event_payload"]["run_id"],
-            "channel": call.answer["channel"],
-            "ts": call.answer["ts"],
+            "run": arguments["metadata"]["event_payload"]["run_id"],
+            "channel": answer["channel"],
+            "ts": answer["ts"],
         }
-        for call in slack.calls
-        if call.method == "chat.postMessage"
+        for arguments, answer in posted
+        if isinstance(answer, dict) and answer["ok"]
     ]
 
 

@@ -29,7 +29,7 @@ REMEMBERED = 300.0
 
 TOKEN_REMEMBERED = 60.0
 """Seconds for which API TOKEN is not read again: nobody refuses a token that was taken back, so
-this is how long it still opens the API. 10,000 readings cost $0.05, a minute's calls one of them."""
+this is how long it still opens the API. A reading costs $0.000005."""
 
 TOKENS = 2
 """Tokens that API TOKEN may hold: one, and during a rotation the old and the new one."""

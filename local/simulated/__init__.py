@@ -1,0 +1,16 @@
+"""Hours of trouble in seconds: a time that goes on when everybody waits, and what lives by it."""
+
+from local.simulated.clock import SimulatedTime
+from local.simulated.fifo import FifoQueues
+from local.simulated.line import Attempt, Line, Weather
+from local.simulated.mapping import EventSource, Invoked
+
+__all__ = [
+    "Attempt",
+    "EventSource",
+    "FifoQueues",
+    "Invoked",
+    "Line",
+    "SimulatedTime",
+    "Weather",
+]
