@@ -29,18 +29,32 @@ class _Message:
     sent_at: float
     receives: int = 0
     hidden_until: float = 0.0
-    receipt: str = ""
 
 
 @dataclass
 class _Queue:
-    """A queue with its messages in the order in which they were sent."""
+    """A queue, its groups in the order of their oldest messages, each in the order of sending."""
 
     timeout: float
     most_receives: int | None
     dead_letters: str | None
-    messages: list[_Message] = field(default_factory=list)
+    groups: dict[str, list[_Message]] = field(default_factory=dict)
+    in_flight: dict[str, _Message] = field(default_factory=dict)
     seen: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def add(self, message: _Message) -> None:
+        self.groups.setdefault(message.group, []).append(message)
+
+    def remove(self, message: _Message) -> None:
+        group = self.groups[message.group]
+        group.remove(message)
+        if not group:
+            del self.groups[message.group]
+
+    def let_time_go_by(self, now: float) -> None:
+        """Bring into sight what was hidden for long enough."""
+        for receipt in [r for r, each in self.in_flight.items() if each.hidden_until <= now]:
+            del self.in_flight[receipt]
 
 
 class FifoQueues:
@@ -81,7 +95,7 @@ class FifoQueues:
         once = (message.group, entry["MessageDeduplicationId"])
         if now - queue.seen.get(once, float("-inf")) >= DEDUPLICATED_FOR:
             queue.seen[once] = now
-            queue.messages.append(message)
+            queue.add(message)
         return {"MessageId": str(message.number)}
 
     def send_message_batch(
@@ -105,26 +119,30 @@ class FifoQueues:
     ) -> dict[str, Any]:
         """Hand out what is in sight, and hide it for the visibility time-out."""
         queue, now = self._queues[QueueUrl], self._clock()
-        in_flight = {each.group for each in queue.messages if each.hidden_until > now}
-        given: list[_Message] = []
-        groups = dict.fromkeys(each.group for each in queue.messages)
-        for group in groups:
-            for message in [each for each in queue.messages if each.group == group]:
-                if group in in_flight or len(given) == MaxNumberOfMessages:
+        queue.let_time_go_by(now)
+        blocked = {each.group for each in queue.in_flight.values()}
+        given: list[dict[str, Any]] = []
+        free = [group for group in queue.groups if group not in blocked]
+        for group in sorted(free, key=lambda name: queue.groups[name][0].number):
+            for message in queue.groups[group][:MaxNumberOfMessages]:
+                if len(given) == MaxNumberOfMessages:
                     break
                 if queue.most_receives is not None and message.receives >= queue.most_receives:
                     self._lay_away(queue, message)
                     continue
                 message.receives += 1
                 message.hidden_until = now + queue.timeout
-                message.receipt = f"{message.number}-{message.receives}"
-                given.append(message)
-        return {"Messages": [_shown(each) for each in given]} if given else {}
+                receipt = f"{message.number}-{message.receives}"
+                queue.in_flight[receipt] = message
+                given.append(_shown(message, receipt))
+        return {"Messages": given} if given else {}
 
     def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> None:  # noqa: N803
         """Take a message in flight off the queue."""
+        message = self._in_flight(QueueUrl, ReceiptHandle, "DeleteMessage")
         queue = self._queues[QueueUrl]
-        queue.messages.remove(self._in_flight(queue, ReceiptHandle, "DeleteMessage"))
+        del queue.in_flight[ReceiptHandle]
+        queue.remove(message)
 
     def change_message_visibility(
         self,
@@ -135,32 +153,32 @@ class FifoQueues:
     ) -> None:
         """Hide a message in flight for so long from now on."""
         assert 0 <= VisibilityTimeout <= 43_200, "SQS hides a message for twelve hours at the most"
-        queue = self._queues[QueueUrl]
-        message = self._in_flight(queue, ReceiptHandle, "ChangeMessageVisibility")
+        message = self._in_flight(QueueUrl, ReceiptHandle, "ChangeMessageVisibility")
         message.hidden_until = self._clock() + VisibilityTimeout
 
     def bodies(self, queue_url: str) -> list[str]:
         """What a queue holds, in flight or not."""
-        return [each.body for each in self._queues[queue_url].messages]
+        return [each.body for group in self._queues[queue_url].groups.values() for each in group]
 
-    def _in_flight(self, queue: _Queue, receipt: str, operation: str) -> _Message:
-        for message in queue.messages:
-            if message.receipt == receipt and message.hidden_until > self._clock():
-                return message
-        error: Any = {"Error": {"Code": "InvalidParameterValue", "Message": "it has expired"}}
-        raise ClientError(error, operation)
+    def _in_flight(self, queue_url: str, receipt: str, operation: str) -> _Message:
+        queue = self._queues[queue_url]
+        queue.let_time_go_by(self._clock())
+        if receipt not in queue.in_flight:
+            error: Any = {"Error": {"Code": "InvalidParameterValue", "Message": "it has expired"}}
+            raise ClientError(error, operation)
+        return queue.in_flight[receipt]
 
     def _lay_away(self, queue: _Queue, message: _Message) -> None:
-        queue.messages.remove(message)
-        message.receives, message.hidden_until = 0, 0.0
-        self._queues[queue.dead_letters or ""].messages.append(message)
+        queue.remove(message)
+        message.receives = 0
+        self._queues[queue.dead_letters or ""].add(message)
 
 
-def _shown(message: _Message) -> dict[str, Any]:
+def _shown(message: _Message, receipt: str) -> dict[str, Any]:
     """A message as ReceiveMessage answers it, with all its attributes."""
     return {
         "MessageId": str(message.number),
-        "ReceiptHandle": message.receipt,
+        "ReceiptHandle": receipt,
         "Body": message.body,
         "MD5OfBody": hashlib.md5(message.body.encode(), usedforsecurity=False).hexdigest(),
         "Attributes": {

@@ -33,6 +33,7 @@ QUIET_TICK = {
     "failed": 0,
     "skipped": 0,
     "requests": 1,
+    "pending_age": 0,
 }
 
 

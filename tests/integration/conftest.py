@@ -314,7 +314,10 @@ def kind_of_run(run: Run) -> str:
 @pytest.fixture(scope="session")
 def second_dynamodb() -> Iterator[Any]:
     """The client of another emulator's DynamoDB, which has nothing in common with the first."""
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        create_backend_app,
+    )
     from werkzeug.serving import make_server
 
     # One request at a time: a transaction that fails puts back the table as it was before, with
