@@ -68,7 +68,7 @@ class Outcome:
 
     seed: int
     verdict: Verdict
-    faults: Counter[str]
+    faults: dict[str, int]
     ticks: int
     """Ticks after the faults that it took until everything was out."""
     calls: int
@@ -380,7 +380,7 @@ class Campaign:
         return Outcome(
             seed=self._seed,
             verdict=verdict,
-            faults=faults,
+            faults=dict(faults),
             ticks=ticks,
             calls=sum(weather.asked for weather in weathers),
             failed=sum(weather.drawn.total() for weather in weathers),

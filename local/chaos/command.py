@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -79,8 +78,9 @@ def write(outcome: Outcome, folder: str) -> None:
 def read(file: Path) -> Outcome:
     """Read an outcome that was left."""
     document = json.loads(file.read_text("utf-8"))
-    document["verdict"] = Verdict(**document["verdict"])
-    document["faults"] = Counter(document["faults"])
+    verdict = document["verdict"]
+    document["verdict"] = Verdict(**verdict | {"complaints": tuple(verdict["complaints"])})
+    document["complaints"] = tuple(document["complaints"])
     return Outcome(**document)
 
 

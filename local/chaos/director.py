@@ -18,6 +18,9 @@ WAITS = 0.6
 """How likely a change waits until the one before is told. The others come while that is still
 pending, so that one message has several changes to tell."""
 
+LONGEST_WAIT = 10.0
+"""Seconds for which it waits at the most, however long its channel is put off."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -40,7 +43,8 @@ class Director:
         self._algolia = algolia
         self._chance = random.Random(f"director {script.seed}")
         self._at: dict[str, tuple[int, int]] = dict.fromkeys(script.tasks, (0, -1))
-        self._waiting: set[str] = set()
+        self._waiting: dict[str, float] = {}
+        """The tasks that wait for what is told of them, and until when at the latest."""
         self._documents: dict[str, dict[str, Any]] = {}
         self.shown = 0
         """Changes that have been put on show."""
@@ -64,14 +68,13 @@ class Director:
                 now = known.get(runs[run].run_id)
                 if now is None or now.state != runs[run].states[state]:
                     continue
-                if now.is_pending and task in self._waiting:
+                if now.is_pending and time.monotonic() < self._waiting.get(task, 0):
                     continue
             if state + 1 < len(runs[run].states):
                 self._show(runs[run], state + 1)
                 self._at[task] = (run, state + 1)
-                self._waiting.discard(task)
-                if self._chance.random() < WAITS:
-                    self._waiting.add(task)
+                waits = LONGEST_WAIT if self._chance.random() < WAITS else 0
+                self._waiting[task] = time.monotonic() + waits
             else:
                 self._at[task] = (run + 1, -1)
         return is_over

@@ -24,6 +24,8 @@ CHANGES_OF_A_TASK = 12
 """Changes that a task and its channel have on the average; a refusal puts a channel off, so
 many channels go on side by side."""
 
+FEWEST_TASKS = 8
+
 
 @dataclass(frozen=True)
 class ScriptedRun:
@@ -61,7 +63,8 @@ def write(seed: int, changes: int) -> Script:
     """Write the script with this seed and so many changes."""
     chance = random.Random(f"script {seed}")
     tasks: dict[str, list[ScriptedRun]] = {
-        f"task-{seed}-{number}": [] for number in range(max(1, changes // CHANGES_OF_A_TASK))
+        f"task-{seed}-{number}": []
+        for number in range(max(FEWEST_TASKS, changes // CHANGES_OF_A_TASK))
     }
     weights, lives = zip(*LIVES, strict=True)
     left, number = changes, 0

@@ -26,7 +26,7 @@ class _Waiting:
 
 
 class SimulatedTime:
-    """Lets processes wait for each other's time and none of the real one, while its context is open.
+    """Lets processes wait in a time of their own, not in the real one, while its context is open.
 
     Each process is a thread, and only one of them runs at any moment: until it waits or ends. So
     the same play takes the same course each time, and nothing it does has to be safe for threads.

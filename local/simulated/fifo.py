@@ -1,4 +1,4 @@
-"""FIFO queues that live by a simulated time: what SQS documents of them, said as its client says it.
+"""FIFO queues that live by a simulated time, under the names of the SDK's client of SQS.
 
 See https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues.html
 """

@@ -18,8 +18,8 @@ from urllib.response import addinfourl
 from local.simulated.clock import SimulatedTime
 
 Weather = Literal["fair", "refused", "503", "hanging", "slow"]
-"""How a request fares: as Slack means it, at nobody who listens, at a gateway that says 503, with no
-answer for as long as the client waits, or with the answer at the last moment."""
+"""How a request fares: as Slack means it, at nobody who listens, at a gateway that says 503, with
+no answer for as long as the client waits, or with its answer at the last moment."""
 
 USUAL = 0.2
 """Seconds that Slack takes for an answer."""
@@ -35,13 +35,15 @@ class Attempt:
     Args:
         at: When, in seconds since 1970.
         method: The Web API's name for it.
-        channel: What it names as its channel.
+        channel: What it names as its channel: its name or its ID.
+        run_id: The run that its message is about, if it has one.
         weather: How it fared.
     """
 
     at: float
     method: str
     channel: str
+    run_id: str
     weather: Weather
 
 
@@ -50,10 +52,10 @@ class Line(HTTPHandler):
 
     Args:
         time: Whose seconds requests take.
-        weather: How a request fares that is begun now: by its method and channel.
+        weather: How a request fares, by its time and channel.
     """
 
-    def __init__(self, time: SimulatedTime, weather: Callable[[str, str], Weather]) -> None:
+    def __init__(self, time: SimulatedTime, weather: Callable[[float, str], Weather]) -> None:
         super().__init__()
         self._time = time
         self._weather = weather
@@ -69,9 +71,10 @@ class Line(HTTPHandler):
 
     def http_open(self, req: Request) -> Any:
         """Carry one request."""
-        method, channel = req.selector.rpartition("/")[2], _channel_in(req)
-        weather = self._weather(method, channel)
-        self.attempts.append(Attempt(self._time.seconds(), method, channel, weather))
+        at, arguments = self._time.seconds(), _arguments(req)
+        method, channel = req.selector.rpartition("/")[2], str(arguments.get("channel", ""))
+        weather = self._weather(at, channel)
+        self.attempts.append(Attempt(at, method, channel, _run_in(arguments), weather))
         patience = float(req.timeout or 0)
         match weather:
             case "refused":
@@ -89,15 +92,19 @@ class Line(HTTPHandler):
         return super().http_open(req)
 
 
-def _channel_in(request: Request) -> str:
-    data = request.data
-    if not isinstance(data, bytes):
-        return ""
+def _arguments(request: Request) -> dict[str, Any]:
+    """What a method is asked, in JSON or as a form."""
+    data = request.data if isinstance(request.data, bytes) else b""
     try:
-        said = json.loads(data)
+        said: dict[str, Any] = json.loads(data)
     except ValueError:
-        said = {name: values[0] for name, values in parse_qs(data.decode()).items()}
-    return str(said.get("channel", ""))
+        return {name: values[0] for name, values in parse_qs(data.decode()).items()}
+    return said
+
+
+def _run_in(arguments: dict[str, Any]) -> str:
+    payload = arguments.get("metadata", {}).get("event_payload", {})
+    return str(payload.get("run_id", ""))
 
 
 def _unavailable(request: Request) -> addinfourl:

@@ -15,8 +15,10 @@ import pytest
 from slack_sdk.signature import SignatureVerifier
 
 from local.algolia import AlgoliaStandIn
+from local.slack import SlackStandIn
 from runbell import assembly
 from runbell.errors import NewerItemError
+from runbell.outbox import Wake, parse_wake
 from runbell.rules import Watch
 from runbell.run import timestamp
 from runbell.schema import SCHEMA
@@ -25,7 +27,7 @@ from tests.functions.conftest import SIGNING_SECRET, TOKEN
 
 Handlers = Callable[[str], Callable[[dict[str, Any]], Any]]
 
-RUN = "run-of-the-later-release"
+RUN, OTHER = "run-of-the-later-release", "run-of-ours"
 TICK = {"connection": "default"}
 
 
@@ -64,6 +66,39 @@ def releases(handlers: Handlers, environment: dict[str, str]) -> Releases:
     return Releases(environment["TABLE_NAME"])
 
 
+@pytest.fixture
+def deliver(handlers: Handlers, environment: dict[str, str]) -> Callable[[], list[str]]:
+    """Hands notify what is in the queue, as Lambda does; answers the runs that went back."""
+    sqs, url = boto3.client("sqs"), environment["QUEUE_URL"]
+    notify = handlers("notify")
+
+    def drain() -> list[str]:
+        back: list[str] = []
+        while messages := sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"]
+        ).get("Messages", []):
+            records = [
+                {
+                    "messageId": message["MessageId"],
+                    "receiptHandle": message["ReceiptHandle"],
+                    "body": message["Body"],
+                    "attributes": message["Attributes"],
+                    "eventSource": "aws:sqs",
+                }
+                for message in messages
+            ]
+            failed = notify({"Records": records})["batchItemFailures"]
+            kept = {failure["itemIdentifier"] for failure in failed}
+            for message in messages:
+                if message["MessageId"] in kept:
+                    back.append(json.loads(message["Body"])["runID"])
+                else:
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return back
+
+    return drain
+
+
 def show(algolia: AlgoliaStandIn, run_id: str, status: str, outcome: str | None = None) -> None:
     """Let Algolia show a run that is created this moment."""
     run = {
@@ -75,6 +110,12 @@ def show(algolia: AlgoliaStandIn, run_id: str, status: str, outcome: str | None 
         "status": status,
     }
     algolia.put_run(run | ({"outcome": outcome} if outcome else {}))
+
+
+def told(slack: SlackStandIn) -> list[str]:
+    """The runs that people were told of, message by message."""
+    messages = (each.metadata for each in slack.messages("#runs"))
+    return [each["event_payload"]["run_id"] for each in messages if each]
 
 
 def http(method: str, path: str, body: str = "", **headers: str) -> dict[str, Any]:
@@ -195,3 +236,58 @@ def test_a_run_that_was_refused_is_looked_at_again_once_the_later_release_is_bac
     releases.roll_forward()
 
     assert poll(TICK)["changed"] == 1
+
+
+def test_what_a_later_release_has_pending_is_left_to_it_and_told_once_it_is_back(
+    handlers: Handlers,
+    releases: Releases,
+    algolia: AlgoliaStandIn,
+    slack: SlackStandIn,
+    environment: dict[str, str],
+    deliver: Callable[[], list[str]],
+) -> None:
+    """The other runs of the channel go on meanwhile, the ones behind it in the queue too."""
+    boto3.client("sqs").set_queue_attributes(
+        QueueUrl=environment["QUEUE_URL"], Attributes={"VisibilityTimeout": "0"}
+    )
+    poll = handlers("poll")
+    show(algolia, RUN, "started")
+    poll({**TICK, "runIDs": [RUN]})
+    releases.write(f"run#default#{RUN}")
+    written = releases.items()[f"run#default#{RUN}"]
+    show(algolia, OTHER, "started")
+
+    report = poll({**TICK, "runIDs": [RUN, OTHER]})
+    assert (report["changed"], report["failed"]) == (1, 1)
+    assert deliver() == []
+    assert told(slack) == [OTHER]
+    assert releases.items()[f"run#default#{RUN}"] == written
+
+    releases.roll_forward()
+    for _ in range(2):
+        poll({**TICK, "runIDs": []})
+        assert deliver() == []
+    assert told(slack) == [OTHER, RUN]
+    assert list(assembly.store().pending("default")) == []
+
+
+def test_a_dead_letter_about_what_a_later_release_has_written_is_laid_away_again(
+    handlers: Handlers,
+    releases: Releases,
+    environment: dict[str, str],
+    deliver: Callable[[], list[str]],
+) -> None:
+    releases.write(f"run#default#{RUN}")
+    letter = Wake("default", RUN, 1, "#runs", again=True)
+    sqs = boto3.client("sqs")
+    sqs.send_message(
+        QueueUrl=environment["QUEUE_URL"],
+        MessageBody=letter.body(),
+        MessageGroupId="#runs",
+        MessageDeduplicationId="1",
+    )
+
+    assert deliver() == []
+
+    [kept] = sqs.receive_message(QueueUrl=environment["DEAD_LETTER_QUEUE_URL"])["Messages"]
+    assert parse_wake(kept["Body"]) == letter

@@ -1,198 +1,215 @@
-"""Slack is away for an hour while five hundred runs have news, in simulated time."""
+"""Slack is away for an hour while five hundred runs have news: a play in simulated time.
+
+Slack refuses connections, answers 503 and hangs by turns, for five minutes each; then it takes a
+message a second in each channel, and refuses what comes faster.
+"""
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from local.aws import LocalAws
-from local.season.dynamodb import QuickDynamoDB
-from local.simulated import Attempt, EventSource, FifoQueues, Invoked, Line, SimulatedTime, Weather
-from local.slack import SlackStandIn
-from local.table import new_table, template
-from runbell.closed_channels import ClosedChannels
-from runbell.deadline import Deadline
-from runbell.inbox import Inbox
-from runbell.items import RunItem
-from runbell.notifier import Notifier
-from runbell.outbox import DeadLetters, Outbox, Wake
-from runbell.reopener import Reopener
-from runbell.secrets import Secret, parse_slack
-from runbell.slack.access import SlackAccess
-from runbell.store import RunStore
-from runbell.sweeper import Sweeper
-from runbell.table import Table
+from local.simulated import Attempt, Delivery, Invoked, Weather, delivery
+from local.slack.stand_in import Call
+from runbell.inbox import LONGEST_BACKOFF
+from runbell.outbox import Wake
 from tests.integration.conftest import run_of, save
 
-MINUTE, HOUR = 60.0, 3600.0
+MINUTE, HOUR = 60.0, 3_600.0
+
 RUNS = 500
-"""Runs that have news while Slack is away; more cannot be said of them by fewer posts."""
+"""Runs that have news. A fourth of them is known to its channel, and fails: an edit, and a reply
+for all to see. The others are new, and end well half an hour later: one message each."""
 
+TURNS: tuple[Weather, ...] = ("refused", "503", "hanging")
 
-class World:
-    """All that stands between the table and Slack, for one connection."""
+SECONDS_A_POST = 4
+"""Within how many seconds a channel is told one thing more once Slack is back; Slack takes one
+message a second."""
 
-    def __init__(self, aws: LocalAws, time: SimulatedTime, slack: SlackStandIn, line: Line) -> None:
-        self.time, self.slack, self.line = time, slack, line
-        dynamodb = aws.client("dynamodb")
-        self.table = Table(cast("Any", QuickDynamoDB(aws.url)), new_table(dynamodb))
-        self.store = RunStore(self.table, retention=timedelta(days=30), now=time.now)
-        closed = ClosedChannels(self.table, now=time.now)
-        resources = template()["Resources"]
-        queue = resources["Queue"]["Properties"]
-        self.queues = FifoQueues(time.seconds)
-        client = cast("Any", self.queues)
-        self.queues.create_queue(QueueName="dead", Attributes={"VisibilityTimeout": "30"})
-        redrive = {"deadLetterTargetArn": "dead", **_counted(queue["RedrivePolicy"])}
-        self.queues.create_queue(
-            QueueName="queue",
-            Attributes={
-                "VisibilityTimeout": str(queue["VisibilityTimeout"]),
-                "RedrivePolicy": json.dumps(redrive),
-            },
-        )
-        letters = DeadLetters(client, "dead")
-        secret = aws.client("secretsmanager").create_secret(
-            Name=f"slack-{id(self)}", SecretString='{"bot_token": "xoxb-stand-in"}'
-        )
-        parts = Secret(aws.client("secretsmanager"), secret["ARN"], parse_slack, clock=time.seconds)
-        self.outbox = Outbox(client, "queue")
-        self.notifier = Notifier(
-            self.store, closed, SlackAccess(parts, slack.url), letters, now=time.now
-        )
-        self.sweeper = Sweeper("default", self.store, self.outbox, now=time.now)
-        self.reopener = Reopener("default", closed, self.store, self.outbox, letters, now=time.now)
-        mapping = resources["NotifyQueueMapping"]["Properties"]
-        self.source = EventSource(
-            time,
-            self.queues,
-            "queue",
-            Inbox(client, "queue", self.notifier, letters).drain,
-            batch=mapping["BatchSize"],
-            at_once=mapping["ScalingConfig"]["MaximumConcurrency"],
-            limit=resources["NotifyFunction"]["Properties"]["Timeout"],
-        )
-        self.in_queue: list[tuple[float, int]] = []
+REQUESTS_A_TRY = 2
+"""A post whose answer is lost is looked for, once, if there is time."""
 
-    def tick_for_ever(self) -> None:
-        """Do each minute what a tick does for what is pending and for closed channels."""
-        while True:
-            self.sweeper.sweep()
-            for kind, name in [*self.store.due("default")]:
-                if kind == "channel":
-                    self.reopener.look(name, Deadline(30))
-            self.in_queue.append((self.time.seconds(), len(self.queues.bodies("queue"))))
-            self.time.sleep(MINUTE)
+WORDS_A_RUN = 11
+"""Words that are in the queue for a run after an hour: two changes', and those of the sweeps, which
+come at longer and longer intervals."""
 
-    def see(self, run_id: str, channel: str, status: str, outcome: str | None = None) -> RunItem:
-        """Commit a state of a run, and wake notify, as a tick that finds it does."""
-        item = save(self.store, run_of(status, outcome, run_id=run_id), announce_in=channel)
-        self.outbox.enqueue([Wake.of(item)])
-        return item
-
-
-def _counted(redrive: dict[str, Any]) -> dict[str, Any]:
-    return {"maxReceiveCount": redrive["maxReceiveCount"]}
+TABLE_CALLS_A_RUN = 20
+"""Requests to DynamoDB in the hour: each change's, each sweep's, and the few of the tries."""
 
 
 @dataclass
-class Story:
-    """What was seen of an hour without Slack, and of what came after it."""
+class Seen:
+    """What was seen of the hour and of what came after it."""
 
-    channels: list[str]
+    channels: dict[str, str]
+    before: list[Call]
     began: float
     over: float
-    caught_up: float
+    calls: list[Call]
     attempts: list[Attempt]
     invoked: list[Invoked]
-    in_queue: list[tuple[float, int]]
-    table_calls: list[tuple[float, int]]
-    posted: dict[str, list[tuple[float, str, int, bool]]]
+    queued: list[int]
+    table_calls: list[int]
     dead_letters: list[str]
     pending: int
 
+    @property
+    def posts(self) -> list[Call]:
+        """What Slack has taken since it is back."""
+        return [each for each in self.calls if each.method == "chat.postMessage" and took(each)]
 
-def play(aws: LocalAws, channels: list[str]) -> Story:
-    """Let 500 runs have news at once, in these channels, at the moment at which Slack goes away."""
-    with ExitStack() as stack:
-        time = stack.enter_context(SimulatedTime())
-        slack = stack.enter_context(SlackStandIn(clock=time.seconds))
+    @property
+    def tries(self) -> list[Attempt]:
+        """What was asked of Slack while it was away."""
+        return [each for each in self.attempts if self.began <= each.at < self.over]
+
+    def posts_in(self, channel: str) -> list[Call]:
+        """What Slack has taken for a channel."""
+        return [each for each in self.posts if each.arguments["channel"] == channel]
+
+
+def took(call: Call) -> bool:
+    return isinstance(call.answer, dict) and call.answer["ok"] is True
+
+
+def said(call: Call) -> tuple[str, int]:
+    """Which run a message is about, and up to which of its changes it tells."""
+    payload = call.arguments["metadata"]["event_payload"]
+    return payload["run_id"], payload["last_change"]
+
+
+def see(of: Delivery, run_id: str, channel: str, status: str, outcome: str | None = None) -> None:
+    """Commit a state of a run and wake notify, as a tick does that finds it."""
+    item = save(of.store, run_of(status, outcome, run_id=run_id), announce_in=channel)
+    of.outbox.enqueue([Wake.of(item)])
+
+
+def play(aws: LocalAws, channels: list[str]) -> Seen:
+    """Let all runs have news the moment Slack goes away, and an hour later let it come back."""
+    away: list[float] = []
+
+    def weather(at: float, _: str) -> Weather:
+        gone_for = at - away[0] if away else HOUR
+        return TURNS[int(gone_for // 300) % 3] if gone_for < HOUR else "fair"
+
+    with delivery(aws, weather) as of:
+        time, slack = of.time, of.slack
         slack.rate_limit = 1.0
-        away: list[tuple[float, float]] = []
-
-        def weather(method: str, channel: str) -> Weather:
-            now = time.seconds()
-            if not any(begin <= now < end for begin, end in away):
-                return "fair"
-            turns: tuple[Weather, ...] = ("refused", "503", "hanging")
-            return turns[int((now - away[0][0]) // 300) % 3]
-
-        line = Line(time, weather)
-        world = World(aws, time, slack, line)
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr("runbell.inbox.Deadline", _deadline_by(time))
-        stack.enter_context(line.open())
-        time.start(world.source.poll)
-        time.start(world.tick_for_ever)
-
         where = {f"run-{number:03}": channels[number % len(channels)] for number in range(RUNS)}
         known = list(where)[: RUNS // 4]
-        for run_id in known:  # people know a fourth of them
-            world.see(run_id, where[run_id], "started")
-            time.sleep(30.0 / len(channels))
+        for run_id in known:
+            see(of, run_id, where[run_id], "started")
+            time.sleep(20.0 / len(channels))
         time.sleep(MINUTE)
-        before = len(slack.calls)
+        before = slack.calls
 
-        began = time.seconds()
-        away.append((began, began + HOUR))
+        away.append(time.seconds())
+        table_calls = [of.table.calls_made]
         for run_id, channel in where.items():
             if run_id in known:
-                world.see(run_id, channel, "finished", "failure")
+                see(of, run_id, channel, "finished", "failure")
             else:
-                world.see(run_id, channel, "started")
-        calls: list[tuple[float, int]] = []
-        for minute in range(60):
-            calls.append((time.seconds(), world.table.calls_made))
-            if minute == 30:
-                for run_id, channel in where.items():
-                    if run_id not in known:
-                        world.see(run_id, channel, "finished", "success")
+                see(of, run_id, channel, "started")
+        for minute in range(1, 61):
             time.sleep(MINUTE)
-        calls.append((time.seconds(), world.table.calls_made))
-        over = time.seconds()
-        assert len(slack.calls) == before, "nothing is posted meanwhile"
-        while pending := len([*world.store.pending("default")]):
-            if time.seconds() - over > 6 * HOUR:
-                break
-            time.sleep(10.0)
-        calls_to_slack = slack.calls[before:]
-        posted: dict[str, list[tuple[float, str, int, bool]]] = defaultdict(list)
-        for call in calls_to_slack:
-            if call.method == "chat.postMessage" and isinstance(call.answer, dict):
-                if call.answer["ok"]:
-                    payload = call.arguments["metadata"]["event_payload"]
-                    posted[call.arguments["channel"]].append(
-                        (call.at, payload["run_id"], payload["last_change"], "thread_ts" in call.arguments)
-                    )
-        return Story(
-            channels, began, over, time.seconds(), line.attempts, world.source.invoked,
-            world.in_queue, calls, dict(posted), world.queues.bodies("dead"), pending,
+            table_calls.append(of.table.calls_made)
+            if minute == 30:
+                for run_id in where.keys() - known:
+                    see(of, run_id, where[run_id], "finished", "success")
+        assert slack.calls == before, "nothing is posted meanwhile"
+
+        over, queued = time.seconds(), of.queued[-60:]
+        while time.seconds() < over + SECONDS_A_POST * RUNS and any(of.store.pending("default")):
+            time.sleep(MINUTE)
+        return Seen(
+            {slack.make_channel(name): name for name in channels} | {each: each for each in channels},
+            before,
+            away[0],
+            over,
+            slack.calls[len(before) :],
+            of.line.attempts,
+            of.source.invoked,
+            queued,
+            table_calls,
+            of.queues.bodies("dead"),
+            len([*of.store.pending("default")]),
         )  # fmt: skip
 
 
-def _deadline_by(time: SimulatedTime) -> type[Deadline]:
-    class SimulatedDeadline(Deadline):
-        """A deadline in simulated time."""
+@pytest.fixture(scope="module", params=[1, 20], ids=["one channel", "twenty channels"])
+def seen(request: pytest.FixtureRequest, aws: LocalAws) -> Iterator[Seen]:
+    """The play, once with all runs in one channel and once with twenty-five in each of twenty."""
+    yield play(aws, [f"#channel-{number:02}" for number in range(request.param)])
 
-        def __init__(self, seconds: float) -> None:
-            super().__init__(seconds, time.seconds)
 
-    return SimulatedDeadline
+def test_every_run_is_told_once_and_none_is_laid_away(seen: Seen) -> None:
+    told = Counter(said(each) for each in seen.posts)
+
+    assert told == {(f"run-{number:03}", 2): 1 for number in range(RUNS)}
+    assert seen.pending == 0
+    assert seen.dead_letters == []
+
+
+def test_the_changes_of_a_run_are_told_in_their_order(seen: Seen) -> None:
+    shown: defaultdict[str, list[int]] = defaultdict(list)
+    for call in [*seen.before, *seen.calls]:
+        if call.method in {"chat.postMessage", "chat.update"} and took(call):
+            run_id, last_change = said(call)
+            shown[run_id].append(last_change)
+
+    assert all(changes == sorted(changes) for changes in shown.values())
+    known = [changes for changes in shown.values() if changes[0] == 1]
+    assert len(known) == RUNS // 4
+    assert all(changes == [1, 2, 2] for changes in known)  # posted, edited, replied
+
+
+def test_slack_is_given_no_more_than_it_takes_and_kept_waiting_no_longer(seen: Seen) -> None:
+    """The limit is a post a second. As many follow each other within seconds, side by side."""
+    for channel in set(seen.channels.values()):
+        at = [each.at for each in seen.posts_in(channel)]
+        assert min(b - a for a, b in pairwise(at)) >= 1.0
+        assert at[-1] - seen.over <= LONGEST_BACKOFF + SECONDS_A_POST * len(at)
+
+
+def test_while_slack_is_away_a_channel_is_tried_about_once_a_minute(seen: Seen) -> None:
+    by_minute = Counter(
+        (seen.channels[each.channel], int((each.at - seen.began) // MINUTE)) for each in seen.tries
+    )
+    channels = len(set(seen.channels.values()))
+
+    at_first = [n for (_, minute), n in by_minute.items() if minute < 2]
+    later = [n for (_, minute), n in by_minute.items() if minute >= 2]
+    assert max(at_first) <= 6 * REQUESTS_A_TRY  # after 2, 4, 8, 16, 32 seconds
+    assert max(later) <= 2 * REQUESTS_A_TRY
+    assert len(seen.tries) <= 70 * REQUESTS_A_TRY * channels
+
+
+def test_a_run_is_tried_no_oftener_than_its_channel_wants(seen: Seen) -> None:
+    """The first of a channel is tried for all that wait behind it."""
+    tried = Counter(each.run_id for each in seen.tries if each.run_id)
+    assert max(tried.values()) <= 70
+    assert len(tried) <= RUNS // 5
+
+
+def test_words_do_not_pile_up_without_end(seen: Seen) -> None:
+    assert max(seen.queued) <= WORDS_A_RUN * RUNS
+    assert seen.queued[-1] - seen.queued[-15] <= RUNS  # LONGEST_REST apart
+
+
+def test_the_table_is_not_hammered(seen: Seen) -> None:
+    per_minute = [b - a for a, b in pairwise(seen.table_calls)]
+
+    assert sum(per_minute) <= TABLE_CALLS_A_RUN * RUNS
+    assert sorted(per_minute)[len(per_minute) // 2] <= RUNS // 5  # no sweep is due in most minutes
+
+
+def test_no_invocation_runs_out_of_time(seen: Seen, template: dict[str, Any]) -> None:
+    limit = template["Resources"]["NotifyFunction"]["Properties"]["Timeout"]
+    assert max(each.seconds for each in seen.invoked) < limit

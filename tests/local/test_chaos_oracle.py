@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.algolia import Shown
+from local.chaos.campaign import Outcome
+from local.chaos.command import read, report, write
 from local.chaos.oracle import judge
 from local.chaos.sabotage import Deed
 from local.chaos.weather import Met
@@ -131,3 +134,22 @@ def test_a_run_that_was_never_shown_is_found(calls: list[Call]) -> None:
 
 def test_nothing_at_all_is_not_right() -> None:
     assert not judge([], [], [], []).is_right
+
+
+def test_an_outcome_is_read_as_it_was_left(tmp_path: Path, calls: list[Call]) -> None:
+    left = Outcome(
+        seed=7,
+        verdict=judge(SHOWN, calls[:3], [], []),
+        faults={"Slack: 503": 3},
+        ticks=1,
+        calls=9,
+        failed=3,
+        seconds=60.0,
+        complaints=("run-1-00001 is still pending",),
+    )
+    write(left, str(tmp_path))
+    (file,) = tmp_path.iterdir()
+    assert read(file) == left
+    assert "  BROKEN: run-1-00001 is still pending" in report(left)
+    assert "4 changes made, 3 announced, 0 duplicates (0 were allowed)" in report(left)
+    assert "     3  Slack: 503" in report(left)

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from runbell.deadline import Deadline
-from runbell.errors import OutOfTimeError, RequestError, RunbellError
+from runbell.errors import NewerItemError, OutOfTimeError, RequestError, RunbellError
 from runbell.metering import meter
 from runbell.notifier import Notifier
 from runbell.observability import logger, told
@@ -106,7 +106,14 @@ class Inbox:
             logger.error("a queue message makes no sense", extra=_about(record, error))
             self._dead_letters.bury(record.body, _group(record), str(error))
             return
-        self._notifier.deliver(wake, deadline, is_repeat=_receives(record) > 1)
+        try:
+            self._notifier.deliver(wake, deadline, is_repeat=_receives(record) > 1)
+        except NewerItemError as error:
+            # It stays pending until its release is deployed again, and sweeps it; here it must not
+            # hold up the rest of its channel.
+            logger.error("a later release has written a run", extra=_about(record, error))
+            if wake.again:  # which no sweep would send
+                self._dead_letters.bury(record.body, _group(record), "a later release's run")
 
     def _is_left_to_sweep(self, record: SQSRecord, error: RunbellError) -> bool:
         """Whether a word that has come often may go, as the next sweep sends another."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from runbell.closed_channels import ClosedChannel, ClosedChannels
 from runbell.deadline import Deadline
 from runbell.errors import QueueUnavailableError
+from runbell.metering import meter
 from runbell.observability import logger, told
 from runbell.outbox import DeadLetters, Outbox, Wake
 from runbell.run import instant
@@ -97,6 +98,7 @@ class Reopener:
         try:
             self._outbox.enqueue(gone, sweep=uuid.uuid4().hex)
         except QueueUnavailableError as error:  # they are pending, so the next sweep has them
+            meter.fail(error)
             logger.warning("the next sweep wakes what a channel is tried with", extra=told(error))
 
     def _clear_letters(self, deadline: Deadline) -> None:
@@ -104,6 +106,7 @@ class Reopener:
         try:
             cleared = self._dead_letters.clear(self._is_told, deadline)
         except QueueUnavailableError as error:
+            meter.fail(error)
             logger.warning("the dead letters can't be looked through", extra=told(error))
         else:
             if cleared:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from runbell.deadline import Deadline
-from runbell.errors import QueueRefusedError, QueueUnavailableError
+from runbell.errors import NewerItemError, QueueRefusedError, QueueUnavailableError
 from runbell.metering import meter
 from runbell.observability import logger, told
 from runbell.outbox import BATCH, Outbox, Wake
@@ -76,7 +76,7 @@ class Sweeper:
         while batch := list(islice(due, BATCH)):
             taken = self._enqueue(batch, sweep_id)
             for each in taken:
-                self._store.postpone(each, by=self._rest_of(each))
+                self._postpone(each)
             enqueued += len(taken)
             if not taken:
                 logger.warning("the queue takes nothing, the next sweep goes on")
@@ -87,6 +87,14 @@ class Sweeper:
             logger.info("the sweep enqueued what was pending", extra={"enqueued": enqueued})
         oldest = max(map(self._age_of, pending), default=timedelta(0))
         return Sweep(enqueued, int(oldest.total_seconds()))
+
+    def _postpone(self, pending: Pending) -> None:
+        """Leave to the queue what it has been told; what a later release has written stays due."""
+        try:
+            self._store.postpone(pending, by=self._rest_of(pending))
+        except NewerItemError as error:
+            extra = {"run_id": pending.run_id, **told(error)}
+            logger.error("a later release has written a run", extra=extra)
 
     def _enqueue(self, batch: list[Pending], sweep_id: str) -> list[Pending]:
         """Put runs on the queue; one that it refuses leaves the others alone."""
