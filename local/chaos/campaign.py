@@ -58,6 +58,9 @@ KILLS_PER_HUNDRED = 1.0
 BREAKS_PER_HUNDRED = 4.0
 """Of the functions' processes, and of their calls to AWS, per hundred changes."""
 
+TIME_FOR_TIME_OUTS = 100
+"""Changes from which on a campaign has the time for faults that cost a function its patience."""
+
 MAY_LOOK = "chat:write,channels:history,channels:read"
 MAY_NOT_LOOK = "chat:write"
 
@@ -112,8 +115,12 @@ class Campaign:
             name: secrets.token_hex(24)
             for name in ("Algolia's key", "Algolia's new key", "Slack's token", "Slack's new token")
         } | {"the signing secret": secrets.token_hex(16)}
-        self._algolia_weather = Weather(f"algolia {seed}", OF_ALGOLIA, rate)
-        self._slack_weather = Weather(f"slack {seed}", OF_SLACK, rate, "/api/")
+        of_algolia, of_slack = (
+            [odd for odd in odds if odd.most is None or changes >= TIME_FOR_TIME_OUTS]
+            for odds in (OF_ALGOLIA, OF_SLACK)
+        )
+        self._algolia_weather = Weather(f"algolia {seed}", of_algolia, rate)
+        self._slack_weather = Weather(f"slack {seed}", of_slack, rate, "/api/")
         self._kills_ordered = self._breaks_ordered = 0
         self._edges = self._every_edge()
         self._happened: Counter[str] = Counter()

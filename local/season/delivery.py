@@ -96,7 +96,7 @@ class PromptQueue(Outbox):
             trouble.
     """
 
-    def __init__(self, deliver: Callable[[Wake], None], disturbance: Random | None) -> None:
+    def __init__(self, deliver: Callable[[Wake], object], disturbance: Random | None) -> None:
         self._deliver = deliver
         self._disturbance = disturbance
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)

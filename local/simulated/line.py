@@ -17,9 +17,10 @@ from urllib.response import addinfourl
 
 from local.simulated.clock import SimulatedTime
 
-Weather = Literal["fair", "refused", "503", "hanging", "slow"]
+Weather = Literal["fair", "refused", "503", "hanging", "slow", "lost"]
 """How a request fares: as Slack means it, at nobody who listens, at a gateway that says 503, with
-no answer for as long as the client waits, or with its answer at the last moment."""
+no answer for as long as the client waits, with its answer at the last moment, or taken by Slack and
+its answer lost while the client waits."""
 
 USUAL = 0.2
 """Seconds that Slack takes for an answer."""
@@ -83,6 +84,10 @@ class Line(HTTPHandler):
                 self._time.sleep(USUAL)
                 return _unavailable(req)
             case "hanging":
+                self._time.sleep(patience)
+                raise TimeoutError("timed out")
+            case "lost":
+                super().http_open(req).read()
                 self._time.sleep(patience)
                 raise TimeoutError("timed out")
             case "slow":

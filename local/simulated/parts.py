@@ -66,7 +66,9 @@ class Delivery:
 
 
 @contextmanager
-def delivery(aws: LocalAws, weather: Callable[[float, str], Weather]) -> Iterator[Delivery]:
+def delivery(
+    aws: LocalAws, weather: Callable[[float, str], Weather], *, fallback_channel: str | None = None
+) -> Iterator[Delivery]:
     """Put the parts together over a new table, with limits as the template has them.
 
     A tick does each minute what poll does for what is pending and for closed channels; Algolia has
@@ -75,6 +77,7 @@ def delivery(aws: LocalAws, weather: Callable[[float, str], Weather]) -> Iterato
     Args:
         aws: Has the table and the secret.
         weather: How a request to Slack fares, by its time and channel.
+        fallback_channel: Where people are told of what its channel refuses.
     """
     with ExitStack() as stack:
         time = stack.enter_context(SimulatedTime())
@@ -90,7 +93,7 @@ def delivery(aws: LocalAws, weather: Callable[[float, str], Weather]) -> Iterato
         letters = DeadLetters(sqs, DEAD)
         outbox = Outbox(sqs, QUEUE)
         access = SlackAccess(_secret(aws, time), slack.url)
-        notifier = Notifier(store, closed, access, letters, now=time.now)
+        notifier = Notifier(store, closed, access, letters, fallback_channel, now=time.now)
         source = _source(time, queues, Inbox(sqs, QUEUE, notifier, letters).drain)
         sweeper = Sweeper("default", store, outbox, now=time.now)
         reopener = Reopener("default", closed, store, outbox, letters, now=time.now)

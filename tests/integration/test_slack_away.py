@@ -7,7 +7,6 @@ message a second in each channel, and refuses what comes faster.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -17,7 +16,7 @@ import pytest
 from local.aws import LocalAws
 from local.simulated import Attempt, Delivery, Invoked, Weather, delivery
 from local.slack.stand_in import Call
-from runbell.inbox import LONGEST_BACKOFF
+from runbell.inbox import LONGEST_BACKOFF, TIRED
 from runbell.outbox import Wake
 from tests.integration.conftest import run_of, save
 
@@ -29,14 +28,14 @@ for all to see. The others are new, and end well half an hour later: one message
 
 TURNS: tuple[Weather, ...] = ("refused", "503", "hanging")
 
-SECONDS_A_POST = 4
-"""Within how many seconds a channel is told one thing more once Slack is back; Slack takes one
-message a second."""
+SECONDS_A_POST = 2
+"""Within how many seconds a channel is told one thing more once Slack is back, on the average. Slack
+takes one message a second; that it has to refuse the next one first costs the rest."""
 
 REQUESTS_A_TRY = 2
 """A post whose answer is lost is looked for, once, if there is time."""
 
-WORDS_A_RUN = 11
+WORDS_A_RUN = 8
 """Words that are in the queue for a run after an hour: two changes', and those of the sweeps, which
 come at longer and longer intervals."""
 
@@ -126,10 +125,10 @@ def play(aws: LocalAws, channels: list[str]) -> Seen:
         assert slack.calls == before, "nothing is posted meanwhile"
 
         over, queued = time.seconds(), of.queued[-60:]
-        while time.seconds() < over + SECONDS_A_POST * RUNS and any(of.store.pending("default")):
+        while time.seconds() < over + HOUR and any(of.store.pending("default")):
             time.sleep(MINUTE)
         return Seen(
-            {slack.make_channel(name): name for name in channels} | {each: each for each in channels},
+            {each: name for name in channels for each in (name, slack.make_channel(name))},
             before,
             away[0],
             over,
@@ -144,9 +143,9 @@ def play(aws: LocalAws, channels: list[str]) -> Seen:
 
 
 @pytest.fixture(scope="module", params=[1, 20], ids=["one channel", "twenty channels"])
-def seen(request: pytest.FixtureRequest, aws: LocalAws) -> Iterator[Seen]:
+def seen(request: pytest.FixtureRequest, aws: LocalAws) -> Seen:
     """The play, once with all runs in one channel and once with twenty-five in each of twenty."""
-    yield play(aws, [f"#channel-{number:02}" for number in range(request.param)])
+    return play(aws, [f"#channel-{number:02}" for number in range(request.param)])
 
 
 def test_every_run_is_told_once_and_none_is_laid_away(seen: Seen) -> None:
@@ -167,11 +166,11 @@ def test_the_changes_of_a_run_are_told_in_their_order(seen: Seen) -> None:
     assert all(changes == sorted(changes) for changes in shown.values())
     known = [changes for changes in shown.values() if changes[0] == 1]
     assert len(known) == RUNS // 4
-    assert all(changes == [1, 2, 2] for changes in known)  # posted, edited, replied
+    assert all(changes.count(1) == 1 for changes in known)
 
 
 def test_slack_is_given_no_more_than_it_takes_and_kept_waiting_no_longer(seen: Seen) -> None:
-    """The limit is a post a second. As many follow each other within seconds, side by side."""
+    """Channels go side by side: the fewer wait in one, the sooner it is told all."""
     for channel in set(seen.channels.values()):
         at = [each.at for each in seen.posts_in(channel)]
         assert min(b - a for a, b in pairwise(at)) >= 1.0
@@ -192,15 +191,14 @@ def test_while_slack_is_away_a_channel_is_tried_about_once_a_minute(seen: Seen) 
 
 
 def test_a_run_is_tried_no_oftener_than_its_channel_wants(seen: Seen) -> None:
-    """The first of a channel is tried for all that wait behind it."""
+    """The first of a channel is tried for all that wait behind it, until its word is tired."""
     tried = Counter(each.run_id for each in seen.tries if each.run_id)
-    assert max(tried.values()) <= 70
-    assert len(tried) <= RUNS // 5
+    assert max(tried.values()) <= TIRED * REQUESTS_A_TRY
 
 
 def test_words_do_not_pile_up_without_end(seen: Seen) -> None:
     assert max(seen.queued) <= WORDS_A_RUN * RUNS
-    assert seen.queued[-1] - seen.queued[-15] <= RUNS  # LONGEST_REST apart
+    assert seen.queued[-1] - seen.queued[-15] <= RUNS  # a run's sweeps rest for half an hour by now
 
 
 def test_the_table_is_not_hammered(seen: Seen) -> None:

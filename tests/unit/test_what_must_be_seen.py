@@ -29,7 +29,7 @@ SEEN = sorted(MUST_BE_SEEN)
 
 @dataclass
 class Story:
-    """A store of one item, and of the one in whose thread it may be told; and its closed channel."""
+    """A store of one item, of the one in whose thread it may be told, and of what waits."""
 
     item: RunItem
 

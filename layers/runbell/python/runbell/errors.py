@@ -111,7 +111,7 @@ class NewerItemError(StoreRefusedError):
 
     def __init__(self, pk: str, found: int, known: int) -> None:
         super().__init__(
-            f"the item {pk} was written by a later release (its schema is {found}, and this release "
+            f"the item {pk} was written by a later release (its schema is {found}, and this one "
             f"knows none beyond {known}): deploy that release again. Until then the item is left "
             "as it is"
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import (
@@ -11,11 +14,17 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from runbell.deadline import Deadline
-from runbell.errors import NewerItemError, OutOfTimeError, RequestError, RunbellError
+from runbell.errors import (
+    NewerItemError,
+    OutOfTimeError,
+    RequestError,
+    RunbellError,
+    SlackLaterError,
+)
 from runbell.metering import meter
 from runbell.notifier import Notifier
 from runbell.observability import logger, told
-from runbell.outbox import DeadLetters, parse_wake
+from runbell.outbox import DeadLetters, Wake, parse_wake
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -32,7 +41,11 @@ LONGEST_BACKOFF = 60
 """Seconds for which a channel is put off where Slack says nothing: once the trouble is over, all is
 on its way again within a minute."""
 
-TIRED = 25
+SHORT_WAIT = 2.0
+"""Seconds for which Slack's wish to wait is granted at once: the queue would take longer, and a
+channel takes about one message a second."""
+
+TIRED = 20
 """How often a word comes before it goes for good; with fewer than the queue's maxReceiveCount none
 is laid away that nothing is wrong with. What it named is pending, so a sweep sends another."""
 
@@ -48,8 +61,15 @@ class Inbox:
     """
 
     def __init__(
-        self, client: SQSClient, queue_url: str, notifier: Notifier, dead_letters: DeadLetters
+        self,
+        client: SQSClient,
+        queue_url: str,
+        notifier: Notifier,
+        dead_letters: DeadLetters,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._sleep = sleep
         self._client = client
         self._queue_url = queue_url
         self._notifier = notifier
@@ -66,12 +86,14 @@ class Inbox:
         """
         deadline = Deadline.of(context)
         put_off: dict[str, int] = {}
+        told_in: set[str] = set()
 
         def take(record: SQSRecord) -> None:
             if _group(record) in put_off:
                 raise OutOfTimeError("its channel is put off")
             try:
-                self._deliver(record, deadline)
+                if self._deliver(record, deadline, is_first=_group(record) not in told_in):
+                    told_in.add(_group(record))
             except RunbellError as error:
                 put_off[_group(record)] = _wait(error, _receives(record))
                 meter.fail(error)
@@ -97,7 +119,15 @@ class Inbox:
         self._put_off([SQSRecord(record) for record in event["Records"]], response, put_off)
         return dict(response)
 
-    def _deliver(self, record: SQSRecord, deadline: Deadline) -> None:
+    def _deliver(self, record: SQSRecord, deadline: Deadline, *, is_first: bool) -> bool:
+        """Do what a message asks for; False where there was nothing to do.
+
+        Args:
+            record: The message.
+            deadline: When the batch has to be done.
+            is_first: Whether nothing has been told in its channel by this batch. Behind what has
+                just been told nothing can have been begun.
+        """
         if deadline.remaining() < ENOUGH:
             raise OutOfTimeError("the batch is carried on by the next invocation")
         try:
@@ -105,15 +135,28 @@ class Inbox:
         except RequestError as error:
             logger.error("a queue message makes no sense", extra=_about(record, error))
             self._dead_letters.bury(record.body, _group(record), str(error))
-            return
+            return False
+        is_repeat = is_first and _receives(record) > 1
         try:
-            self._notifier.deliver(wake, deadline, is_repeat=_receives(record) > 1)
+            return self._deliver_patiently(wake, deadline, is_repeat=is_repeat)
         except NewerItemError as error:
             # It stays pending until its release is deployed again, and sweeps it; here it must not
             # hold up the rest of its channel.
             logger.error("a later release has written a run", extra=_about(record, error))
             if wake.again:  # which no sweep would send
                 self._dead_letters.bury(record.body, _group(record), "a later release's run")
+            return False
+
+    def _deliver_patiently(self, wake: Wake, deadline: Deadline, *, is_repeat: bool) -> bool:
+        """Grant Slack's wish to wait for a moment, where the time suffices; once."""
+        try:
+            return self._notifier.deliver(wake, deadline, is_repeat=is_repeat)
+        except SlackLaterError as error:
+            wait = error.retry_after
+            if wait is None or wait > SHORT_WAIT or deadline.remaining() < wait + ENOUGH:
+                raise
+            self._sleep(wait)
+        return self._notifier.deliver(wake, deadline, is_repeat=is_repeat)
 
     def _is_left_to_sweep(self, record: SQSRecord, error: RunbellError) -> bool:
         """Whether a word that has come often may go, as the next sweep sends another."""
@@ -154,7 +197,7 @@ def _wait(error: Exception, receives: int) -> int:
         return 0
     asked = error.retry_after if isinstance(error, RunbellError) else None
     if asked is not None:  # what keeps being asked to wait waits longer, as all else does
-        return min(LONGEST_WAIT, max(int(asked) + 1, _backoff(receives - 3)))
+        return min(LONGEST_WAIT, max(math.ceil(asked), _backoff(receives - 3)))
     return _backoff(receives)
 
 

@@ -22,6 +22,7 @@ from runbell.outbox import DeadLetters, Wake, group_of
 from runbell.slack import messages
 from runbell.slack.access import SlackAccess
 from runbell.slack.messenger import Messenger
+from runbell.slack.timely import TimelyMessenger
 from runbell.store import RunStore
 from runbell.teller import Teller, own_message, post, untold
 
@@ -57,7 +58,7 @@ class Notifier:
 
     def deliver(
         self, wake: Wake, deadline: Deadline | None = None, *, is_repeat: bool = False
-    ) -> None:
+    ) -> bool:
         """Tell a channel what it has not been told of a run.
 
         Args:
@@ -66,7 +67,7 @@ class Notifier:
             is_repeat: Whether the word has come before, so that somebody may have begun.
 
         Returns when nothing is left to be done, or when it can't be done by trying again: then
-        the dead-letter queue has it.
+        the dead-letter queue has it. False where there was nothing to do from the first.
 
         Raises:
             SlackError: Slack did not take it for now; the same call later goes on from there.
@@ -77,20 +78,28 @@ class Notifier:
         item = self._store.get(wake.connection, wake.run_id)
         if item.channel != wake.channel:
             logger.info("a run has moved to another channel", extra={"run_id": wake.run_id})
-            return
+            return False
         if item.test:
-            self._deliver_test(item)
-        elif item.pending_since is not None or (wake.again and untold(item)):
-            look_first = is_repeat or wake.swept or wake.again
+            self._deliver_test(item, deadline)
+            return True
+        if item.pending_since is None and not (wake.again and untold(item)):
+            return False
+        self._tell(wake, item, deadline, is_repeat=is_repeat)
+        return True
 
-            def tell(item: RunItem, slack: Messenger) -> None:
-                teller = Teller(self._store, slack, item, deadline, now=self._now)
-                teller.tell(look_first=look_first, insist=is_repeat)
+    def _tell(
+        self, wake: Wake, item: RunItem, deadline: Deadline | None, *, is_repeat: bool
+    ) -> None:
+        look_first = is_repeat or wake.swept or wake.again
 
-            try:
-                self._with_messenger(item, tell)
-            except (SlackDestinationError, SlackPayloadError) as error:
-                self._give_up(wake, item, error)
+        def tell(item: RunItem, slack: Messenger) -> None:
+            teller = Teller(self._store, slack, item, now=self._now)
+            teller.tell(look_first=look_first, insist=is_repeat)
+
+        try:
+            self._with_messenger(item, tell, deadline)
+        except (SlackDestinationError, SlackPayloadError) as error:
+            self._give_up(wake, item, error, deadline)
 
     def leave_to_sweep(self, wake: Wake) -> bool:
         """Have the next sweep wake what has been tried often; False when no sweep would find it."""
@@ -100,10 +109,15 @@ class Notifier:
         self._store.postpone(item, timedelta(0))
         return True
 
-    def _with_messenger(self, item: RunItem, act: Callable[[RunItem, Messenger], None]) -> None:
+    def _with_messenger(
+        self,
+        item: RunItem,
+        act: Callable[[RunItem, Messenger], None],
+        deadline: Deadline | None,
+    ) -> None:
         """Do something on Slack, once more with the secret read anew when it is refused."""
         try:
-            act(item, self._slack.messenger())
+            act(item, _in_time(self._slack.messenger(), deadline))
         except SlackCredentialError:
             renewed = self._slack.renewed()
             if renewed is None:
@@ -111,9 +125,11 @@ class Notifier:
             logger.info("the secret SLACK has been replaced, going on with the new one")
             now = self._store.get(item.connection, item.run_id)
             if now.channel == item.channel:  # else it has moved, and its new channel has a wake
-                act(now, renewed)
+                act(now, _in_time(renewed, deadline))
 
-    def _give_up(self, wake: Wake, refused: RunItem, error: SlackError) -> None:
+    def _give_up(
+        self, wake: Wake, refused: RunItem, error: SlackError, deadline: Deadline | None
+    ) -> None:
         """Lay away what Slack does not take, and tell people elsewhere if there is a place.
 
         It waits for its channel to open, and a letter tells people that it does.
@@ -135,12 +151,14 @@ class Notifier:
             once = "" if wake.again else f"{wake.body()} {error.code}"
             self._dead_letters.bury(letter, group_of(wake.channel), error.code, once=once)
         if is_news:
-            self._tell_fallback_channel(item, error)
+            self._tell_fallback_channel(item, error, deadline)
         delivery = replace(item.delivery, error=error.code, given_up=item.last_change)
         # What has changed since the refusal stays pending: its own wake tries the channel again.
         self._closed.put_aside(replace(item, version=refused.version), delivery)
 
-    def _tell_fallback_channel(self, item: RunItem, error: SlackError) -> None:
+    def _tell_fallback_channel(
+        self, item: RunItem, error: SlackError, deadline: Deadline | None
+    ) -> None:
         """Tell a run's story where people look when its own channel refuses it."""
         channel = item.channel or ""
         if not self._fallback_channel or self._fallback_channel == channel:
@@ -149,12 +167,12 @@ class Notifier:
             own_message(item, is_news=item.history[-1] in untold(item)), channel, error.code
         )
         try:
-            post(self._slack.messenger(), self._fallback_channel, message)
+            post(_in_time(self._slack.messenger(), deadline), self._fallback_channel, message)
         except (SlackDestinationError, SlackPayloadError) as second:
             meter.fail(second)
             logger.error("the fallback channel refuses too", extra={"cause": second.code})
 
-    def _deliver_test(self, item: RunItem) -> None:
+    def _deliver_test(self, item: RunItem, deadline: Deadline | None) -> None:
         """Post a test message once and write down what Slack said, whatever it was."""
         if item.delivery != Delivery():
             return
@@ -172,9 +190,13 @@ class Notifier:
 
         try:
             self._slack.renewed()  # who has just put a secret asks whether that one works
-            self._with_messenger(item, try_it)
+            self._with_messenger(item, try_it, deadline)
         except SlackError as error:
             refused = Delivery(error=error.code, detail=error.detail)
             self._store.record_delivery(item, refused, settled=True)
         except ConfigurationError as error:
             self._store.record_delivery(item, Delivery(error=str(error)), settled=True)
+
+
+def _in_time(slack: Messenger, deadline: Deadline | None) -> Messenger:
+    return slack if deadline is None else TimelyMessenger(slack, deadline)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -36,6 +36,9 @@ LISTING = 0.4
 
 FULL_LOOK = 0.5
 """Of a round's time, how much must be left to go on with the look at all runs."""
+
+WITHOUT_ALGOLIA = frozenset({"channel"})
+"""Kinds of what is due that is done before Algolia is asked, as it may be away."""
 
 MOST_AGAIN = 100
 """Runs whose look has failed that the next round is told to look at; for more it looks at all."""
@@ -87,6 +90,7 @@ class Round:
         """
         name = self._checker.connection.name
         due = [*self._store.due(name), *(("run", run_id) for run_id in scan.again)]
+        self._work.add(self._do(due, self._duties.keys() & WITHOUT_ALGOLIA))
         try:
             finding = self._discovery.look(scan, self._deadline, Deadline(self._time * LISTING))
         except (AlgoliaCredentialError, ConfigurationError):
@@ -141,15 +145,22 @@ class Round:
             return checker.look(run_id, deadline)
 
         done.add(self._looks.at_each(look, sorted(runs), deadline))
-        for kind, duty in self._duties.items():
-
-            def do(name: str, duty: Duty = duty) -> int:
-                return duty(name, deadline)
-
-            names = sorted({name for of, name in due if of == kind})
-            done.add(self._looks.at_each(do, names, deadline))
+        done.add(self._do(due, self._duties.keys() - WITHOUT_ALGOLIA))
         done.failed = [name for name in done.failed if name in scan.again]  # the others stay due
         self._work.add(done)
+
+    def _do(self, due: Sequence[tuple[str, str]], kinds: Iterable[str]) -> Work:
+        """Do what is due and is no look at a run."""
+        done = Work()
+        for kind in sorted(kinds):
+            duty = self._duties[kind]
+
+            def do(name: str, duty: Duty = duty) -> int:
+                return duty(name, self._deadline)
+
+            names = sorted({name for of, name in due if of == kind})
+            done.add(self._looks.at_each(do, names, self._deadline))
+        return done
 
     def _look_at_the_rest(self, scan: Scan) -> Scan:
         """Go on with the look at all runs, page by page, as long as there is time."""

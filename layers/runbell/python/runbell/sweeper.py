@@ -127,7 +127,7 @@ class Sweeper:
 
     def _rest_of(self, pending: Pending) -> timedelta:
         """How long a sweep leaves a run alone: longer, the longer Slack has not taken it."""
-        return min(LONGEST_REST, max(SHORTEST_REST, self._age_of(pending) / 2))
+        return min(LONGEST_REST, max(SHORTEST_REST, self._age_of(pending)))
 
     def _age_of(self, pending: Pending) -> timedelta:
         since = instant(pending.since)

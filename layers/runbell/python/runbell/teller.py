@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from runbell.deadline import Deadline
 from runbell.errors import (
     OutOfTimeError,
     RunbellError,
@@ -24,9 +23,6 @@ from runbell.slack.messages import Message
 from runbell.slack.messenger import Messenger, Place
 from runbell.slack.reports import report_message
 from runbell.store import RunStore
-
-ONE_MESSAGE = 9.0
-"""Seconds that one request to Slack may take, with the note of it in the table."""
 
 BETWEEN_EDITS = timedelta(seconds=30)
 """How long a message stays as it is while nothing but the progress of its run is new."""
@@ -48,7 +44,6 @@ class Teller:
         store: Takes what has been told.
         slack: The way into the channel.
         item: The run, as it is to be told.
-        deadline: When to be done; no further message is begun that it would not suffice for.
         now: The time of day.
     """
 
@@ -57,14 +52,12 @@ class Teller:
         store: RunStore,
         slack: Messenger,
         item: RunItem,
-        deadline: Deadline | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._slack = slack
         self._item = item
-        self._deadline = deadline
         self._now = now
         self._channel = item.channel or ""
         self._delivery = item.delivery
@@ -86,7 +79,7 @@ class Teller:
 
         Raises:
             SlackError: Slack did not take it for now; telling again goes on from there.
-            OutOfTimeError: The deadline has come; telling again goes on from there.
+            OutOfTimeError: The way into Slack has no time left; telling again goes on from there.
             StoreUnavailableError: Telling again goes on from there.
         """
         self._look_first = look_first
@@ -304,16 +297,18 @@ class Teller:
         if not self._is_written_down:
             self._store.record_delivery(self._item, self._delivery, settled=False)
             self._is_written_down = True
-        self._leave_time()
         if self._look_first:
             if found := self._find(message, thread, insist=self._insists):
                 return found
             self._look_first = False  # behind one that is not there, none can be
-            self._leave_time()
         try:
             return post(self._slack, self._channel, message, thread=thread, broadcast=broadcast)
-        except SlackAmbiguousError:
-            if self._has_time() and (found := self._find(message, thread)):
+        except SlackAmbiguousError as error:
+            try:
+                found = self._find(message, thread)
+            except OutOfTimeError:
+                raise error from None
+            if found:
                 return found
             raise
 
@@ -327,14 +322,6 @@ class Teller:
             if insist and self._now() - since < LOOK_WITHIN:
                 raise
             return None  # rather twice than late
-
-    def _has_time(self) -> bool:
-        return self._deadline is None or self._deadline.remaining() >= ONE_MESSAGE
-
-    def _leave_time(self) -> None:
-        """Begin nothing that could be cut off between Slack's answer and the note of it."""
-        if not self._has_time():
-            raise OutOfTimeError("the rest is told by the next invocation")
 
     def _settle(self) -> None:
         """Write down that a channel has been told all of an item."""
