@@ -440,7 +440,7 @@ def test_a_message_that_always_fails_unforeseen_is_laid_away_with_why_and_holds_
 
 
 @bot_only
-@pytest.mark.parametrize(("seconds", "is_granted"), [(20.0, True), (11.0, False)])
+@pytest.mark.parametrize(("seconds", "is_granted"), [(20.0, True), (13.0, False)])
 def test_a_moment_that_slack_asks_for_is_waited_for_where_the_time_suffices(
     saw: Saw,
     sqs: Any,
