@@ -30,7 +30,8 @@ WORDS: dict[State, frozenset[str]] = {
 
 _FOOT = re.compile(r"Run `(run-\d+-\d+)`")
 _STORY = re.compile(r"(created|started|succeeded|recovered|failed|skipped) <!date")
-_GONE = frozenset({"message_not_found", "cant_update_message", "ok: false, update"})
+_GONE = "ok: false, update"
+"""The fault that says that the message to be edited is gone, so that it is posted anew."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def excuses_for(met: Iterable[Met], deeds: Iterable[Deed]) -> Counter[str]:
     excuses: Counter[str] = Counter()
     for each in met:
         hidden = each.taken and "chat.postMessage" in each.line
-        if hidden or each.name in _GONE:
+        if hidden or each.name == _GONE:
             excuses.update(each.runs)
     for deed in deeds:
         if deed.function == "notify":

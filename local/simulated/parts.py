@@ -94,7 +94,7 @@ def delivery(
         outbox = Outbox(sqs, QUEUE)
         access = SlackAccess(_secret(aws, time), slack.url)
         notifier = Notifier(store, closed, access, letters, fallback_channel, now=time.now)
-        source = _source(time, queues, Inbox(sqs, QUEUE, notifier, letters).drain)
+        source = _source(time, queues, Inbox(sqs, QUEUE, notifier, letters, sleep=time.sleep).drain)
         sweeper = Sweeper("default", store, outbox, now=time.now)
         reopener = Reopener("default", closed, store, outbox, letters, now=time.now)
         queued: list[int] = []

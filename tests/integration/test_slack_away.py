@@ -29,7 +29,7 @@ for all to see. The others are new, and end well half an hour later: one message
 TURNS: tuple[Weather, ...] = ("refused", "503", "hanging")
 
 SECONDS_A_POST = 2
-"""Within how many seconds a channel is told one thing more once Slack is back, on the average. Slack
+"""Within how many seconds a channel is told one thing more once Slack is back, on average. Slack
 takes one message a second; that it has to refuse the next one first costs the rest."""
 
 REQUESTS_A_TRY = 2
