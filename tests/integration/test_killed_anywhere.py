@@ -22,7 +22,7 @@ from runbell.store import RunStore
 from runbell.watcher import Watcher
 from tests.integration.conftest import CHANNEL, Clock, Queue, Show, bot_only
 
-EDGES = 22
+EDGES = 24
 """Moments before and after a request to Slack or a write to the table."""
 
 

@@ -131,6 +131,8 @@ class Teller:
         if old is None or self._has_left_its_thread():
             self._post_own(instead_of=old or "")
             return
+        if self._delivery.shown == self._item.version:
+            return  # an earlier try has come so far, and what follows took too long
         try:
             self._edit(old)
         except SlackUpdateError as error:
@@ -150,7 +152,9 @@ class Teller:
         except SlackPayloadError as error:
             _log_plain(message, error)
             self._slack.edit(place, messages.plain(message))
-        self._delivery = replace(self._delivery, shown_at=timestamp(self._now()))
+        shown, at = self._item.version, timestamp(self._now())
+        self._delivery = replace(self._delivery, shown=shown, shown_at=at)
+        self._is_written_down = False
 
     def _has_news(self) -> bool:
         return bool(self._untold()) or len(self._item.notes) > self._delivery.noted
