@@ -68,7 +68,7 @@ class Line(HTTPHandler):
         before = getattr(urllib.request, "_opener", None)
         urllib.request.install_opener(build_opener(self))
         yield
-        urllib.request.install_opener(before)  # type: ignore[arg-type]
+        urllib.request.install_opener(before)
 
     def http_open(self, req: Request) -> Any:
         """Carry one request."""
