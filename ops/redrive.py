@@ -82,7 +82,7 @@ def _letters(sqs: Any, queue: str) -> Iterator[Letter]:
             QueueUrl=queue,
             MaxNumberOfMessages=10,
             VisibilityTimeout=OUT_OF_SIGHT,
-            MessageAttributeNames=["cause"],
+            MessageAttributeNames=["cause", "group"],
             AttributeNames=["All"],
         )
         messages = [each for each in answer.get("Messages", []) if each["MessageId"] not in known]
@@ -94,11 +94,12 @@ def _letters(sqs: Any, queue: str) -> Iterator[Letter]:
 
 def _letter(message: dict[str, Any]) -> Letter:
     attributes = message["Attributes"]
-    cause = message.get("MessageAttributes", {}).get("cause", {}).get("StringValue", NOT_SAID)
+    named = message.get("MessageAttributes", {})
+    cause = named.get("cause", {}).get("StringValue", NOT_SAID)
     return Letter(
         message["MessageId"],
         message["ReceiptHandle"],
-        attributes["MessageGroupId"],
+        named.get("group", {}).get("StringValue", attributes["MessageGroupId"]),
         _once_more(message["Body"]),
         cause,
         float(attributes["SentTimestamp"]) / 1000,

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import EndpointConnectionError
 
 from local.faults import Fault
+from local.http_server import Answer, Request
 from local.slack import SlackStandIn
 from runbell.closed_channels import ClosedChannels
 from runbell.deadline import Deadline
@@ -23,6 +24,7 @@ from runbell.rules import Watch
 from runbell.slack.access import SlackAccess
 from runbell.store import RunStore
 from runbell.sweeper import Sweeper
+from runbell.table import Table
 from tests.integration.conftest import CHANNEL, Queue, Saw, bot_only, limited
 
 
@@ -484,3 +486,59 @@ def test_what_is_behind_news_that_was_told_just_now_is_not_looked_for(
     looks = [call for call in slack.calls if call.method == "conversations.history"]
     assert len(looks) == 1 + 1, "after the 503, which may hide a post, and on its return"
     assert len(slack.messages(CHANNEL)) == 5
+
+
+@bot_only
+def test_a_word_of_slacks_that_nobody_knows_holds_its_channel_up_for_a_while_and_only_once(
+    saw: Saw,
+    inbox: Inbox,
+    slack: SlackStandIn,
+    queue: Queue,
+    dead_letter_queue: Queue,
+    store: RunStore,
+) -> None:
+    """It may ask for patience, or mean this one message."""
+    truly = slack.handle
+
+    def refuse_odd(request: Request) -> Answer:
+        if b"odd" in request.body:
+            return Answer.of_json(200, {"ok": False, "error": "cannot_reply_to_message"})
+        return truly(request)
+
+    slack.handle = refuse_odd
+    saw("started", run_id="odd")
+    assert Drain(queue, inbox)() == ["odd"], "it is tried again"
+    queue.make_visible()
+
+    saw("started", run_id="behind")
+    messages = queue.receive()
+    answer = inbox.drain(tired(messages), cast("LambdaContext", Invocation()))
+    assert answer["batchItemFailures"] == []
+    for message in messages:
+        queue.delete(message)
+    assert told(slack, CHANNEL) == ["behind"]
+    (letter,) = dead_letter_queue.drain()
+    assert letter["MessageAttributes"]["cause"]["StringValue"] == "cannot_reply_to_message"
+    assert store.get("default", "odd").delivery.error == "cannot_reply_to_message"
+
+    queue.send(letter["Body"], CHANNEL)
+    assert Drain(queue, inbox)() == [], "given up before, it goes at once"
+
+
+@bot_only
+def test_a_table_that_is_away_for_long_lays_nothing_away(
+    saw: Saw, inbox: Inbox, queue: Queue, monkeypatch: pytest.MonkeyPatch, sweeper: Sweeper
+) -> None:
+    """What a word names is pending, so that a sweep sends another once the table is back."""
+
+    def away(*_: Any, **__: Any) -> None:
+        raise StoreUnavailableError("DynamoDB did not answer")
+
+    saw("started")
+    messages = queue.receive()
+    with monkeypatch.context() as patched:
+        patched.setattr(Table, "_try", away)
+        answer = inbox.drain(tired(messages), cast("LambdaContext", Invocation()))
+
+    assert answer["batchItemFailures"] == []
+    assert sweeper.sweep().enqueued == 1

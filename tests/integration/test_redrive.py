@@ -93,13 +93,14 @@ def test_letters_go_back_as_a_persons(
 def test_a_dry_run_changes_nothing(
     queues: Queues, redrive: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    queues.bury("run-1", "channel_not_found")
+    for number in range(25):
+        queues.bury(f"run-{number}", "channel_not_found")
 
     assert redrive("--dry-run") == 0
 
     assert queues.queue.count() == 0
-    assert len(queues.dead.drain()) == 1, "it is in sight at once"
-    assert "channel_not_found" in capsys.readouterr().out
+    assert len(queues.dead.drain()) == 25, "they are in sight at once"
+    assert "25  #runs: channel_not_found" in capsys.readouterr().out
 
 
 def test_a_letter_without_a_cause_is_sent_back_and_its_story_told(

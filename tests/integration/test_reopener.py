@@ -9,16 +9,21 @@ from typing import Any
 
 import pytest
 
+from local.faults import Fault
 from local.http_server import Answer, Request
 from local.slack import SlackStandIn
 from runbell.closed_channels import ClosedChannels
 from runbell.deadline import Deadline
-from runbell.errors import QueueUnavailableError
+from runbell.errors import QueueUnavailableError, SlackError
+from runbell.items import run_key
 from runbell.notifier import Notifier
-from runbell.outbox import DeadLetters, Outbox
+from runbell.outbox import Clearance, DeadLetters, Outbox
 from runbell.reopener import KNOCKS, WATCHED_FOR, Reopener
-from runbell.store import RunStore
+from runbell.schema import SCHEMA
+from runbell.slack.access import SlackAccess
+from runbell.store import LEAST_KEPT, RunStore
 from runbell.sweeper import Sweeper
+from runbell.table import Table
 from tests.integration.conftest import CHANNEL, Clock, Queue, Saw, bot_only
 
 pytestmark = bot_only
@@ -242,7 +247,7 @@ def test_a_queue_out_of_reach_loses_nothing(
     class AwayLetters(DeadLetters):
         """Is out of reach."""
 
-        def clear(self, is_told: Any, deadline: Deadline) -> int:
+        def clear(self, is_told: Any, deadline: Deadline) -> Clearance:
             raise QueueUnavailableError("the queue does not answer")
 
     refused(2)
@@ -273,3 +278,153 @@ def test_a_change_that_comes_while_an_announcement_waits_is_told_at_once_with_it
     tick()
     tick()
     assert len(slack.messages(CHANNEL)) == before
+
+
+def test_an_item_of_a_later_release_keeps_no_channel_closed(
+    refused: Callable[[int], None],
+    tick: Callable[[], int],
+    slack: SlackStandIn,
+    queue: Queue,
+    table: Table,
+    dynamodb: Any,
+    table_name: str,
+) -> None:
+    refused(5)
+    queue.drain()
+    later = Table(dynamodb, table_name, schema=SCHEMA + 1)
+    later.update(run_key("default", "run-00"), put={"pending_due": "2026-03-01T00:00:00Z"})
+    slack.restore(CHANNEL)
+
+    for _ in range(3):
+        tick()
+
+    assert sorted(told(slack)) == [f"run-{number:02}" for number in range(1, 5)]
+
+
+def test_letters_that_stay_hide_none_that_may_go(
+    refused: Callable[[int], None],
+    tick: Callable[[], int],
+    slack: SlackStandIn,
+    queue: Queue,
+    dead_letters: DeadLetters,
+    dead_letter_queue: Queue,
+) -> None:
+    for _ in range(12):
+        dead_letters.bury("nonsense", CHANNEL, "body is no message")
+    refused(3)
+    queue.drain()
+    slack.restore(CHANNEL)
+
+    tick()
+    tick()
+
+    assert len(told(slack)) == 3
+    assert dead_letter_queue.count() == 12
+
+
+def test_letters_leave_also_when_telling_takes_longer_than_a_channel_is_watched(
+    refused: Callable[[int], None],
+    tick: Callable[[], int],
+    slack: SlackStandIn,
+    store: RunStore,
+    sweeper: Sweeper,
+    reopener: Reopener,
+    notifier: Notifier,
+    queue: Queue,
+    clock: Clock,
+    dead_letter_queue: Queue,
+    sqs: Any,
+) -> None:
+    sqs.set_queue_attributes(QueueUrl=dead_letter_queue.url, Attributes={"VisibilityTimeout": "0"})
+    refused(12)
+    queue.drain()
+    slack.restore(CHANNEL)
+    tick()
+    clock.advance(MINUTE)
+    reopener.look(CHANNEL, Deadline(1))
+    slow = queue.wakes()
+    clock.advance(2 * WATCHED_FOR)
+    reopener.look(CHANNEL, Deadline(1))
+    assert closed_in(store) == [CHANNEL], "its letters lie there still"
+    for wake in slow:
+        notifier.deliver(wake)
+    assert len(told(slack)) == 12
+
+    reopener.look(CHANNEL, Deadline(1))
+
+    assert dead_letter_queue.count() == 0
+    assert closed_in(store) == []
+
+
+def test_a_channel_that_opens_leaves_half_of_a_ticks_time_to_the_runs(
+    refused: Callable[[int], None],
+    tick: Callable[[], int],
+    slack: SlackStandIn,
+    queue: Queue,
+    reopener: Reopener,
+    notifier: Notifier,
+    clock: Clock,
+) -> None:
+    """What is not let go in time goes with the next tick, which need not try the channel anew."""
+    refused(33)
+    queue.drain()
+    slack.restore(CHANNEL)
+    tick()
+    seconds = iter(range(0, 10_000, 4))  # of which each batch of ten takes four
+
+    clock.advance(MINUTE)
+    reopener.look(CHANNEL, Deadline(10, clock=lambda: next(seconds)))
+
+    in_time = queue.wakes()
+    assert 0 < len(in_time) <= 20
+    for wake in in_time:
+        notifier.deliver(wake)
+    tick()
+    assert len(told(slack)) == 33
+
+
+def test_what_may_have_been_posted_before_the_channel_closed_is_looked_for_from_then_on(
+    saw: Saw,
+    notifier: Notifier,
+    slack: SlackStandIn,
+    tick: Callable[[], int],
+    queue: Queue,
+) -> None:
+    notifier.deliver(saw("created", run_id="earlier"))  # by which the channel's ID is known
+    wake = saw("finished", "failure")
+    slack.faults.add(Fault("drop_after"), path="chat.postMessage")
+    slack.faults.add(Fault("error", error="ratelimited"), path="conversations.history")
+    with pytest.raises(SlackError):
+        notifier.deliver(wake)
+    assert len(told(slack)) == 2
+    slack.archive(CHANNEL)
+    notifier.deliver(wake, is_repeat=True)
+    queue.drain()
+    for _ in range(20):
+        tick()
+    slack.restore(CHANNEL)
+
+    tick()
+    tick()
+
+    assert told(slack) == ["earlier", "run-1"]
+
+
+def test_what_is_put_aside_stays_for_as_long_as_algolia_lists_it(
+    table: Table,
+    clock: Clock,
+    saw: Saw,
+    slack: SlackStandIn,
+    slack_access: SlackAccess,
+    dead_letters: DeadLetters,
+    store: RunStore,
+    raw: Callable[[str], dict[str, Any]],
+) -> None:
+    closed = ClosedChannels(table, retention=timedelta(days=1), now=clock)
+    wake = saw("finished", "failure")
+    slack.archive(CHANNEL)
+
+    Notifier(store, closed, slack_access, dead_letters, now=clock).deliver(wake)
+
+    kept = int(raw("run-1")["expires_at"]["N"]) - clock.now.timestamp()
+    assert kept == LEAST_KEPT.total_seconds()

@@ -6,7 +6,7 @@ its channel's own; the channel's item, which is due at every tick, says that som
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from runbell.commits import DUE, EXPIRY
 from runbell.items import Delivery, RunItem, known, parse_item, run_key
 from runbell.run import timestamp
-from runbell.store import Pending, read_pending
+from runbell.store import LEAST_KEPT, Pending, read_pending
 from runbell.table import Table, Write
 
 KIND = "channel"
@@ -57,7 +57,7 @@ class ClosedChannels:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._table = table
-        self._retention = retention
+        self._retention = max(retention, LEAST_KEPT)
         self._now = now
 
     def put_aside(self, item: RunItem, delivery: Delivery) -> None:
@@ -106,14 +106,24 @@ class ClosedChannels:
         found = self._table.get(_key(connection, channel))
         return _parse(found) if found else None
 
-    def waiting(self, closed: ClosedChannel) -> list[Pending]:
-        """Name the announcements that wait for a channel; those that have not been tried again for
-        the longest time come first."""
+    def waiting(self, closed: ClosedChannel, *, limit: int | None = None) -> Iterator[Pending]:
+        """Name the announcements that wait for a channel.
+
+        Those that have not been tried again for the longest time come first.
+
+        Args:
+            closed: Which channel.
+            limit: How many at the most; all if not given.
+        """
         from boto3.dynamodb.conditions import Key
 
         key = Key("pending").eq(_partition(closed.connection, closed.channel))
-        found = self._table.query_all("pending", key)
-        return [read_pending(each, closed.connection) for each in found]
+        if limit is None:
+            found = self._table.query_all("pending", key)
+        else:
+            found = iter(self._table.query("pending", key, limit=limit)[0])
+        for each in found:
+            yield read_pending(each, closed.connection)
 
     def has_taken_one(self, closed: ClosedChannel) -> bool:
         """Whether one of those that the last tick tried a channel with is told by now."""

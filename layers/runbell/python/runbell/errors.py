@@ -227,6 +227,12 @@ class SlackLaterError(SlackError):
     retryable = True
 
 
+class SlackUnknownError(SlackError):
+    """Slack refuses with a word that is on no list: it may mean to wait, or this message alone."""
+
+    retryable = True
+
+
 class SlackAmbiguousError(SlackError):
     """Slack's answer was lost or tells nothing: the message may be there or not."""
 

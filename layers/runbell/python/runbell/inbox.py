@@ -20,6 +20,8 @@ from runbell.errors import (
     RequestError,
     RunbellError,
     SlackLaterError,
+    SlackUnknownError,
+    StoreUnavailableError,
 )
 from runbell.metering import meter
 from runbell.notifier import Notifier
@@ -47,7 +49,8 @@ channel takes about one message a second."""
 
 TIRED = 20
 """How often a word comes before it goes for good; with fewer than the queue's maxReceiveCount none
-is laid away that nothing is wrong with. What it named is pending, so a sweep sends another."""
+is laid away that nothing is wrong with. What it named is pending, so a sweep sends another; what
+fails for a reason of its own is put aside instead."""
 
 
 class Inbox:
@@ -94,6 +97,13 @@ class Inbox:
             try:
                 if self._deliver(record, deadline, is_first=_group(record) not in told_in):
                     told_in.add(_group(record))
+            except SlackUnknownError as error:
+                put_off[_group(record)] = _wait(error, _receives(record))
+                meter.fail(error)
+                logger.warning("a channel is put off", extra=_about(record, error))
+                if not self._is_put_aside(record, error.code):
+                    raise
+                del put_off[_group(record)]  # what is behind it may fare better
             except RunbellError as error:
                 put_off[_group(record)] = _wait(error, _receives(record))
                 meter.fail(error)
@@ -106,11 +116,10 @@ class Inbox:
                 logger.exception(
                     "a message failed in an unforeseen way", extra=_about(record, error)
                 )
-                if _receives(record) < TIRED:
+                # What it says may be anything, so its name must do.
+                if not self._is_put_aside(record, f"unforeseen: {type(error).__name__}"):
                     raise
-                cause = f"unforeseen: {type(error).__name__}"  # what it says may be anything
-                self._dead_letters.bury(record.body, _group(record), cause)
-                del put_off[_group(record)]  # what is behind it may fare better
+                del put_off[_group(record)]
 
         processor = SqsFifoPartialProcessor(skip_group_on_error=True)
         # The answer names what goes back, also where that is all of it.
@@ -142,6 +151,7 @@ class Inbox:
         except NewerItemError as error:
             # It stays pending until its release is deployed again, and sweeps it; here it must not
             # hold up the rest of its channel.
+            meter.fail(error)
             logger.error("a later release has written a run", extra=_about(record, error))
             if wake.again:  # which no sweep would send
                 self._dead_letters.bury(record.body, _group(record), "a later release's run")
@@ -158,14 +168,30 @@ class Inbox:
             self._sleep(wait)
         return self._notifier.deliver(wake, deadline, is_repeat=is_repeat)
 
+    def _is_put_aside(self, record: SQSRecord, cause: str) -> bool:
+        """Whether a word that fails for a reason of its own has gone the way of a refused one.
+
+        It does so once it has come often, and at once when it has done so before.
+        """
+        try:
+            wake = parse_wake(record.body)
+            if _receives(record) < TIRED and not self._notifier.has_given_up(wake):
+                return False
+            self._notifier.give_up(wake, cause)
+        except RunbellError as error:
+            logger.warning("a word can't be put aside yet", extra=_about(record, error))
+            return False
+        return True
+
     def _is_left_to_sweep(self, record: SQSRecord, error: RunbellError) -> bool:
         """Whether a word that has come often may go, as the next sweep sends another."""
         if _receives(record) < TIRED or isinstance(error, OutOfTimeError):
             return False
+        wake = parse_wake(record.body)
         try:
-            is_left = self._notifier.leave_to_sweep(parse_wake(record.body))
-        except RunbellError:
-            return False  # the table is away as well, so the word is all there is
+            is_left = self._notifier.leave_to_sweep(wake)
+        except StoreUnavailableError:
+            is_left = not wake.again  # what it names is pending, if the table remembers it at all
         if is_left:
             logger.info("the next sweep wakes what has come often", extra=_about(record, error))
         return is_left

@@ -84,7 +84,12 @@ class Looks:
         self._now = now
 
     def at_each(
-        self, look: Callable[[str], Check | int], names: Sequence[str], deadline: Deadline
+        self,
+        look: Callable[[str], Check | int],
+        names: Sequence[str],
+        deadline: Deadline,
+        *,
+        kind: str = "run",
     ) -> Work:
         """Look at runs or tasks by their IDs.
 
@@ -92,11 +97,12 @@ class Looks:
             look: Looks at one of them; answers with what came of it, or with how many changes.
             names: The IDs.
             deadline: After which no further look is begun.
+            kind: What they are; for the log.
 
         Raises:
             ConfigurationError: A setting or a secret is not usable, so none can be looked at.
         """
-        return _side_by_side(partial(self._try, look, deadline=deadline), names)
+        return _side_by_side(partial(self._try, look, deadline=deadline, kind=kind), names)
 
     def at_rows(
         self, checker: Checker, rows: Sequence[Row], deadline: Deadline, seen: set[str]
@@ -150,7 +156,14 @@ class Looks:
             work.add(self._try(observe, run.run_id, deadline=deadline))
         return work
 
-    def _try(self, look: Callable[[str], Check | int], name: str, *, deadline: Deadline) -> Work:
+    def _try(
+        self,
+        look: Callable[[str], Check | int],
+        name: str,
+        *,
+        deadline: Deadline,
+        kind: str = "run",
+    ) -> Work:
         """Look at one of many runs or tasks and count what came of it."""
         if not deadline.remaining():
             return Work(Counter(skipped=1), [name])
@@ -162,7 +175,7 @@ class Looks:
             return Work(Counter(skipped=1), [name])
         except RunbellError as error:
             meter.fail(error)
-            logger.error("a run can't be looked at", extra={"run_id": name, **told(error)})
+            logger.error(f"a {kind} can't be looked at", extra={f"{kind}_id": name, **told(error)})
             refused = isinstance(error, AlgoliaCredentialError)
             may_succeed = error.retryable or refused or isinstance(error, NewerItemError)
             if not may_succeed and not isinstance(error, RunNotFoundError):
@@ -170,7 +183,7 @@ class Looks:
             return Work(Counter(failed=1, refused=int(refused)), [name] if may_succeed else [])
         except Exception as error:  # noqa: BLE001 (logged: one run must not stop the others)
             meter.fail(error)
-            logger.exception("a run fails unforeseen", extra={"run_id": name, **told(error)})
+            logger.exception("a look fails unforeseen", extra={f"{kind}_id": name, **told(error)})
             return Work(Counter(failed=1), [name])
         if isinstance(found, int):
             return Work(Counter(changed=found))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from runbell.closed_channels import ClosedChannels
 from runbell.deadline import Deadline
@@ -99,7 +100,23 @@ class Notifier:
         try:
             self._with_messenger(item, tell, deadline)
         except (SlackDestinationError, SlackPayloadError) as error:
-            self._give_up(wake, item, error, deadline)
+            tell_elsewhere = partial(self._misroute, error=error, deadline=deadline)
+            self._give_up(wake, item, error.code, tell_elsewhere)
+
+    def has_given_up(self, wake: Wake) -> bool:
+        """Whether all that a channel is to be told of a run was given up before."""
+        item = self._store.get(wake.connection, wake.run_id)
+        return 0 < item.last_change == item.delivery.given_up
+
+    def give_up(self, wake: Wake, cause: str) -> None:
+        """Put an announcement aside that has failed for a reason of its own, as one refused.
+
+        Args:
+            wake: Which.
+            cause: Why, for the dead letter.
+        """
+        item = self._store.get(wake.connection, wake.run_id)
+        self._give_up(wake, item, cause)
 
     def leave_to_sweep(self, wake: Wake) -> bool:
         """Have the next sweep wake what has been tried often; False when no sweep would find it."""
@@ -128,11 +145,13 @@ class Notifier:
                 act(now, _in_time(renewed, deadline))
 
     def _give_up(
-        self, wake: Wake, refused: RunItem, error: SlackError, deadline: Deadline | None
+        self,
+        wake: Wake,
+        refused: RunItem,
+        cause: str,
+        tell_elsewhere: Callable[[RunItem], None] = lambda _: None,
     ) -> None:
-        """Lay away what Slack does not take, and tell people elsewhere if there is a place.
-
-        It waits for its channel to open, and a letter tells people that it does.
+        """Put aside what Slack does not take; a letter tells people that it waits there.
 
         A channel's refusal of the same changes is news once, however many details follow them.
         """
@@ -141,25 +160,23 @@ class Notifier:
             return  # it has moved, and its new channel is told everything
         is_news = any(entry.number > item.delivery.given_up for entry in untold(item))
         if is_news or wake.again:
-            meter.fail(error)
             logger.error(
                 "an announcement can't be delivered",
-                extra={"run_id": wake.run_id, "channel": wake.channel, "cause": error.code},
+                extra={"run_id": wake.run_id, "channel": wake.channel, "cause": cause},
             )
             # First, because a second dead letter does less harm than a second message.
             letter = replace(wake, again=True).body()
-            once = "" if wake.again else f"{wake.body()} {error.code}"
-            self._dead_letters.bury(letter, group_of(wake.channel), error.code, once=once)
+            once = "" if wake.again else f"{wake.body()} {cause}"
+            self._dead_letters.bury(letter, group_of(wake.channel), cause, once=once)
         if is_news:
-            self._tell_fallback_channel(item, error, deadline)
-        delivery = replace(item.delivery, error=error.code, given_up=item.last_change)
+            tell_elsewhere(item)
+        delivery = replace(item.delivery, error=cause, given_up=item.last_change)
         # What has changed since the refusal stays pending: its own wake tries the channel again.
         self._closed.put_aside(replace(item, version=refused.version), delivery)
 
-    def _tell_fallback_channel(
-        self, item: RunItem, error: SlackError, deadline: Deadline | None
-    ) -> None:
+    def _misroute(self, item: RunItem, error: SlackError, deadline: Deadline | None) -> None:
         """Tell a run's story where people look when its own channel refuses it."""
+        meter.fail(error)
         channel = item.channel or ""
         if not self._fallback_channel or self._fallback_channel == channel:
             return

@@ -142,6 +142,21 @@ class Outbox:
         return taken
 
 
+@dataclass(frozen=True)
+class Clearance:
+    """What came of looking through the dead letters.
+
+    Args:
+        cleared: How many were dropped.
+        left: The connections and channels of those that stay.
+        is_whole: Whether all of them were looked at.
+    """
+
+    cleared: int
+    left: frozenset[tuple[str, str]]
+    is_whole: bool
+
+
 class DeadLetters:
     """Keeps the messages that can never succeed, each with why.
 
@@ -155,11 +170,12 @@ class DeadLetters:
         self._queue_url = queue_url
 
     def bury(self, body: str, group: str, cause: str, *, once: str = "") -> None:
-        """Lay a queue message away.
+        """Lay a queue message away, each in a group of its own: SQS shows no more of a group while
+        some of it is being looked at.
 
         Args:
             body: The message as it was received.
-            group: Its message group.
+            group: Its message group in the queue; found in the message's attribute `group`.
             cause: Why it can't succeed; found in the message's attribute `cause`.
             once: Letters with the same text here are one, if they come within five minutes. No
                 letter is dropped without it, however much it is like another.
@@ -169,20 +185,23 @@ class DeadLetters:
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
+        identity = hashlib.sha256((once or uuid.uuid4().hex).encode()).hexdigest()
+        attributes = {"cause": cause, "group": group or "-"}
         try:
             self._client.send_message(
                 QueueUrl=self._queue_url,
                 MessageBody=body,
-                MessageGroupId=group,
-                MessageDeduplicationId=hashlib.sha256(
-                    (once or uuid.uuid4().hex).encode()
-                ).hexdigest(),
-                MessageAttributes={"cause": {"DataType": "String", "StringValue": cause}},
+                MessageGroupId=identity,
+                MessageDeduplicationId=identity,
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in attributes.items()
+                },
             )
         except (BotoCoreError, ClientError) as error:
             raise QueueUnavailableError(f"the dead-letter queue took nothing: {error}") from error
 
-    def clear(self, is_told: Callable[[Wake], bool], deadline: Deadline) -> int:
+    def clear(self, is_told: Callable[[Wake], bool], deadline: Deadline) -> Clearance:
         """Drop the letters of what has been told since they were laid away.
 
         The others come into sight again after the queue's visibility time-out.
@@ -191,17 +210,17 @@ class DeadLetters:
             is_told: Whether nothing is left to be done for a letter.
             deadline: When to be done; the rest is left to the next time.
 
-        Returns:
-            How many were dropped.
-
         Raises:
             QueueUnavailableError: The queue does not answer.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
         cleared = 0
+        left: set[tuple[str, str]] = set()
         try:
-            while deadline.remaining():
+            while True:
+                if not deadline.remaining():
+                    return Clearance(cleared, frozenset(left), is_whole=False)
                 answer = self._client.receive_message(
                     QueueUrl=self._queue_url, MaxNumberOfMessages=BATCH
                 )
@@ -209,20 +228,19 @@ class DeadLetters:
                 if not letters:
                     break
                 for letter in letters:
-                    if _is_done(letter["Body"], is_told):
-                        handle = letter["ReceiptHandle"]
-                        self._client.delete_message(QueueUrl=self._queue_url, ReceiptHandle=handle)
-                        cleared += 1
+                    try:
+                        wake = parse_wake(letter["Body"])
+                    except RequestError:
+                        continue  # what is no message of ours is a person's to look at
+                    if not is_told(wake):
+                        left.add((wake.connection, wake.channel))
+                        continue
+                    handle = letter["ReceiptHandle"]
+                    self._client.delete_message(QueueUrl=self._queue_url, ReceiptHandle=handle)
+                    cleared += 1
         except (BotoCoreError, ClientError) as error:
             raise QueueUnavailableError(f"the dead-letter queue is away: {error}") from error
-        return cleared
-
-
-def _is_done(body: str, is_told: Callable[[Wake], bool]) -> bool:
-    try:
-        return is_told(parse_wake(body))
-    except RequestError:
-        return False  # what is no message of ours is a person's to look at
+        return Clearance(cleared, frozenset(left), is_whole=True)
 
 
 def group_of(channel: str) -> str:

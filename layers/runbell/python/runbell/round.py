@@ -90,7 +90,8 @@ class Round:
         """
         name = self._checker.connection.name
         due = [*self._store.due(name), *(("run", run_id) for run_id in scan.again)]
-        self._work.add(self._do(due, self._duties.keys() & WITHOUT_ALGOLIA))
+        half = Deadline(self._time / 2)  # the other one is Algolia's
+        self._work.add(self._do(due, self._duties.keys() & WITHOUT_ALGOLIA, half))
         try:
             finding = self._discovery.look(scan, self._deadline, Deadline(self._time * LISTING))
         except (AlgoliaCredentialError, ConfigurationError):
@@ -145,21 +146,22 @@ class Round:
             return checker.look(run_id, deadline)
 
         done.add(self._looks.at_each(look, sorted(runs), deadline))
-        done.add(self._do(due, self._duties.keys() - WITHOUT_ALGOLIA))
+        done.add(self._do(due, self._duties.keys() - WITHOUT_ALGOLIA, deadline))
         done.failed = [name for name in done.failed if name in scan.again]  # the others stay due
         self._work.add(done)
 
-    def _do(self, due: Sequence[tuple[str, str]], kinds: Iterable[str]) -> Work:
+    def _do(self, due: Sequence[tuple[str, str]], kinds: Iterable[str], deadline: Deadline) -> Work:
         """Do what is due and is no look at a run."""
         done = Work()
         for kind in sorted(kinds):
             duty = self._duties[kind]
 
             def do(name: str, duty: Duty = duty) -> int:
-                return duty(name, self._deadline)
+                return duty(name, deadline)
 
             names = sorted({name for of, name in due if of == kind})
-            done.add(self._looks.at_each(do, names, self._deadline))
+            done.add(self._looks.at_each(do, names, deadline, kind=kind))
+        done.failed = []  # it stays due
         return done
 
     def _look_at_the_rest(self, scan: Scan) -> Scan:

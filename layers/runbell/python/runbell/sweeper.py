@@ -93,6 +93,7 @@ class Sweeper:
         try:
             self._store.postpone(pending, by=self._rest_of(pending))
         except NewerItemError as error:
+            meter.fail(error)
             extra = {"run_id": pending.run_id, **told(error)}
             logger.error("a later release has written a run", extra=extra)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from runbell.errors import (
+    NewerItemError,
     OutOfTimeError,
     RunbellError,
     SlackAmbiguousError,
@@ -16,7 +17,7 @@ from runbell.errors import (
 )
 from runbell.items import Delivery, HistoryEntry, NoteKind, RunItem
 from runbell.metering import Metric, meter
-from runbell.observability import logger
+from runbell.observability import logger, told
 from runbell.run import instant, timestamp
 from runbell.slack import messages
 from runbell.slack.messages import Message
@@ -264,10 +265,16 @@ class Teller:
         if self._thread_of is None:
             return None
         if not self._thread:
-            item = self._item
-            found = self._store.thread_in(item.connection, self._thread_of, self._channel)
-            self._thread.append(found)
+            self._thread.append(self._look_up_thread(self._thread_of))
         return self._thread[0]
+
+    def _look_up_thread(self, thread_of: str) -> str | None:
+        try:
+            return self._store.thread_in(self._item.connection, thread_of, self._channel)
+        except NewerItemError as error:  # which a release that was rolled back can't read
+            extra = {"run_id": self._item.run_id, **told(error)}
+            logger.warning("a thread can't be found, so a run is told by itself", extra=extra)
+            return None
 
     # ---- A webhook ------------------------------------------------------------------------------
 
@@ -316,9 +323,16 @@ class Teller:
                 return found
             raise
 
+    def _begun(self) -> datetime:
+        """Since when what is to be told could have been posted: it may have waited meanwhile."""
+        news = [entry.at for entry in self._untold()]
+        news += [note.at for note in self._item.notes[self._delivery.noted :]]
+        moments = map(instant, [self._item.pending_since, *news])
+        return min((moment for moment in moments if moment), default=self._now())
+
     def _find(self, message: Message, thread: str | None, *, insist: bool = False) -> Place | None:
         """Look whether Slack has a message already, as far as the app may look."""
-        since = instant(self._item.pending_since) or self._now()
+        since = self._begun()
         channel, from_then = self._delivery.channel_id or self._channel, since - BEFORE
         try:
             return self._slack.find(channel, message, thread=thread, since=from_then.timestamp())

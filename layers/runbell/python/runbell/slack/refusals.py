@@ -13,6 +13,7 @@ from runbell.errors import (
     SlackError,
     SlackLaterError,
     SlackPayloadError,
+    SlackUnknownError,
     SlackUpdateError,
 )
 
@@ -71,8 +72,9 @@ def refusal(
     if kind is None and code.startswith("restricted_action"):
         kind = SlackDestinationError
     if kind is None:
-        # Without a word, or after a 5xx, the message may have been taken. A word that is on no
-        # list is tried again, and ends with the message in the dead-letter queue.
+        # Without a word, or after a 5xx, the message may have been taken. With a word that is on no
+        # list it is tried again for a while, and then put aside.
         unsure = status >= 500 or (status == 200 and not code)
-        kind = SlackAmbiguousError if unsure else SlackLaterError
+        later = SlackUnknownError if code else SlackLaterError
+        kind = SlackAmbiguousError if unsure else later
     return kind(code or f"http_{status}", retry_after=retry_after, detail=detail)
