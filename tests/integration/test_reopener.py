@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from local.algolia import AlgoliaStandIn
 from local.faults import Fault
 from local.http_server import Answer, Request
 from local.slack import SlackStandIn
 from runbell.closed_channels import ClosedChannels
+from runbell.connections import ConnectionStore
 from runbell.deadline import Deadline
-from runbell.errors import QueueUnavailableError, SlackError
+from runbell.errors import QueueUnavailableError, SlackError, StoreUnavailableError
 from runbell.items import run_key
 from runbell.notifier import Notifier
 from runbell.outbox import Clearance, DeadLetters, Outbox
@@ -24,11 +26,16 @@ from runbell.slack.access import SlackAccess
 from runbell.store import LEAST_KEPT, RunStore
 from runbell.sweeper import Sweeper
 from runbell.table import Table
-from tests.integration.conftest import CHANNEL, Clock, Queue, Saw, bot_only
+from tests.integration.conftest import CHANNEL, Clock, Queue, Rebuild, Saw, bot_only
 
 pytestmark = bot_only
 
 MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def by_bot(way: str) -> None:
+    """What a webhook is refused is seen to in test_notifier.py."""
 
 
 @pytest.fixture
@@ -428,3 +435,40 @@ def test_what_is_put_aside_stays_for_as_long_as_algolia_lists_it(
 
     kept = int(raw("run-1")["expires_at"]["N"]) - clock.now.timestamp()
     assert kept == LEAST_KEPT.total_seconds()
+
+
+def test_a_closed_channel_that_cannot_be_looked_at_is_not_taken_for_a_run(
+    rebuild: Rebuild, algolia: AlgoliaStandIn, connections: ConnectionStore, table: Table
+) -> None:
+    def away(name: str, deadline: Deadline) -> int:
+        raise StoreUnavailableError("DynamoDB throttles")
+
+    due = {"connection": "default", "due": "default", "due_at": "2026-03-02T08:00:00Z"}
+    table.update("channel#default##ops", put=due)
+    watcher = rebuild()
+    watcher._open_duties = lambda _: {"channel": away}
+
+    report = watcher.tick(Deadline(30))
+
+    assert report.failed == 1
+    assert connections.get("default").scan.again == ()
+
+
+def test_closed_channels_are_looked_after_although_algolia_is_away(
+    rebuild: Rebuild, algolia: AlgoliaStandIn, table: Table
+) -> None:
+    looked_at: list[str] = []
+
+    def look(name: str, deadline: Deadline) -> int:
+        looked_at.append(name)
+        return 0
+
+    due = {"connection": "default", "due": "default", "due_at": "2026-03-02T08:00:00Z"}
+    table.update("channel#default##ops", put=due)
+    watcher = rebuild()
+    watcher._open_duties = lambda _: {"channel": look}
+    algolia.faults.add(Fault("status", status=503), times=10)
+
+    watcher.tick(Deadline(30))
+
+    assert looked_at == ["#ops"]

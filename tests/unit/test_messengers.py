@@ -22,6 +22,7 @@ from runbell.errors import (
     SlackError,
     SlackLaterError,
     SlackPayloadError,
+    SlackUnknownError,
     SlackUpdateError,
 )
 from runbell.secrets import Secret, parse_slack
@@ -218,7 +219,7 @@ class TestTheBot:
             ("not_in_channel", SlackDestinationError),
             ("restricted_action_thread_locked", SlackDestinationError),
             ("msg_blocks_too_long", SlackPayloadError),
-            ("a_new_word", SlackLaterError),
+            ("a_new_word", SlackUnknownError),
         ],
     )
     def test_a_refusal_with_a_200_has_its_class(

@@ -11,6 +11,7 @@ from runbell.errors import (
     SlackError,
     SlackLaterError,
     SlackPayloadError,
+    SlackUnknownError,
     SlackUpdateError,
 )
 from runbell.slack.refusals import refusal
@@ -97,7 +98,8 @@ def test_a_200_without_a_word_may_have_been_taken() -> None:
 @pytest.mark.parametrize(("code", "status"), [("a_new_word", 200), ("", 404), ("new", 400)])
 def test_a_word_on_no_list_is_tried_again(code: str, status: int) -> None:
     error = refusal(code, status=status)
-    assert type(error) is SlackLaterError
+    assert type(error) is (SlackUnknownError if code else SlackLaterError)
+    assert error.retryable
     assert error.code == (code or f"http_{status}")
 
 
@@ -111,6 +113,7 @@ def test_slacks_wait_is_handed_on(code: str, kind: type[SlackError]) -> None:
     ("kind", "retryable"),
     [
         (SlackLaterError, True),
+        (SlackUnknownError, True),
         (SlackAmbiguousError, True),
         (SlackCredentialError, True),
         (SlackDestinationError, False),

@@ -170,7 +170,7 @@ class DeadLetters:
         self._queue_url = queue_url
 
     def bury(self, body: str, group: str, cause: str, *, once: str = "") -> None:
-        """Lay a queue message away, each in a group of its own: SQS shows no more of a group while
+        """Lay a queue message away, in a group of its run's own: SQS shows no more of a group while
         some of it is being looked at.
 
         Args:
@@ -191,7 +191,7 @@ class DeadLetters:
             self._client.send_message(
                 QueueUrl=self._queue_url,
                 MessageBody=body,
-                MessageGroupId=identity,
+                MessageGroupId=_run_of(body) or identity,
                 MessageDeduplicationId=identity,
                 MessageAttributes={
                     name: {"DataType": "String", "StringValue": value}
@@ -241,6 +241,15 @@ class DeadLetters:
         except (BotoCoreError, ClientError) as error:
             raise QueueUnavailableError(f"the dead-letter queue is away: {error}") from error
         return Clearance(cleared, frozenset(left), is_whole=True)
+
+
+def _run_of(body: str) -> str | None:
+    """A name for the run that a message is about; None if it is no message of ours."""
+    try:
+        wake = parse_wake(body)
+    except RequestError:
+        return None
+    return hashlib.sha256(json.dumps([wake.connection, wake.run_id]).encode()).hexdigest()
 
 
 def group_of(channel: str) -> str:
