@@ -42,7 +42,7 @@ RECEIVES = 6
 AWAY = 40.0
 """Seconds for which Slack is away in the middle: longer than the queue goes on trying."""
 
-PAUSE = 0.5
+PAUSE = 3.0
 """Seconds between two ticks, so that each has more than one change to find."""
 
 LAST_TICKS = 2

@@ -68,8 +68,12 @@ def write(seed: int, changes: int) -> Script:
     }
     weights, lives = zip(*LIVES, strict=True)
     left, number = changes, 0
+    turns: list[str] = []
     while left:
-        task_id = chance.choice([*tasks])
+        if not turns:  # one after the other, so that no task is left over at the end
+            turns = [*tasks]
+            chance.shuffle(turns)
+        task_id = turns.pop()
         states = chance.choices(lives, weights)[0][:left]
         tasks[task_id].append(ScriptedRun(f"run-{seed}-{number:05}", task_id, states))
         left, number = left - len(states), number + 1
