@@ -22,6 +22,7 @@ class Letter:
     """A dead letter as SQS hands it out.
 
     Args:
+        text: What it holds.
         body: What the queue is to hold again; None if it is none of Runbell's.
         cause: Why it died.
     """
@@ -29,6 +30,7 @@ class Letter:
     message_id: str
     handle: str
     group: str
+    text: str
     body: str | None
     cause: str
     laid_at: float
@@ -37,6 +39,9 @@ class Letter:
 def main(arguments: list[str]) -> int:
     """List the dead letters by cause and channel, and send them back; answers the exit code."""
     made = parser("redrive", "Send the dead letters of a stack back to its queue.")
+    made.add_argument(
+        "--drop-nonsense", action="store_true", help="print and delete what is no letter"
+    )
     asked = made.parse_args(arguments)
     stack = find(asked.stack)
     sqs, began_at = stack.client("sqs"), time.time()
@@ -47,8 +52,12 @@ def main(arguments: list[str]) -> int:
     for letter in _letters(sqs, dead):
         if letter.laid_at > began_at:  # refused once more: it is not sent round and round
             looked_at.append(letter)
-            break
+            continue
         causes[letter.cause, letter.group] += 1
+        if letter.body is None and asked.drop_nonsense and not asked.dry_run:
+            print(f"dropped: {letter.text}")
+            sqs.delete_message(QueueUrl=dead, ReceiptHandle=letter.handle)
+            continue
         nonsense += letter.body is None
         if asked.dry_run or letter.body is None:
             looked_at.append(letter)
@@ -71,7 +80,16 @@ def main(arguments: list[str]) -> int:
     for (cause, group), count in causes.most_common():
         print(f"{count:>6}  {group}: {cause}")
     print(_verdict(asked.dry_run, causes.total(), sent, nonsense))
+    if hidden := _count(sqs, dead) - len(looked_at):
+        print(f"At least {hidden} more are being looked at by somebody: try again in a minute.")
     return 1 if nonsense else 0
+
+
+def _count(sqs: Any, queue: str) -> int:
+    """How many letters there are about, those included that are being looked at."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)
+    return sum(int(answer["Attributes"][name]) for name in names)
 
 
 def _letters(sqs: Any, queue: str) -> Iterator[Letter]:
@@ -100,6 +118,7 @@ def _letter(message: dict[str, Any]) -> Letter:
         message["MessageId"],
         message["ReceiptHandle"],
         named.get("group", {}).get("StringValue", attributes["MessageGroupId"]),
+        message["Body"],
         _once_more(message["Body"]),
         cause,
         float(attributes["SentTimestamp"]) / 1000,
@@ -120,7 +139,9 @@ def _once_more(body: str) -> str | None:
 def _verdict(is_dry_run: bool, found: int, sent: int, nonsense: int) -> str:
     if not found:
         return "There are no dead letters."
-    left = f" {nonsense} make no sense, and stay: purge the queue to drop them." if nonsense else ""
+    left = (
+        f" Nonsense among them, which stays: {nonsense}; see --drop-nonsense." if nonsense else ""
+    )
     if is_dry_run:
-        return f"{found} dead letters are in sight; nothing was changed.{left}"
-    return f"{sent} of {found} dead letters were sent back.{left}"
+        return f"Dead letters in sight: {found}; nothing was changed.{left}"
+    return f"Dead letters sent back: {sent} of {found}.{left}"

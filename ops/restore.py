@@ -12,7 +12,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from ops.stack import Stack, StackError, find, parser
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
         let_go(stack)
         print("everything runs again")
         return 0
-    moment = asked.at or _moment_of(stack, asked.source)
+    moment = _moment_of(stack, asked.source, asked.at)
     kinds = Counter(_kind(item) for item in _items(stack, asked.source))
     for kind, count in sorted(kinds.items()):
         print(f"{count:>8}  {kind}" + (" (not put back)" if kind == STAYS else ""))
@@ -49,29 +49,42 @@ def main(arguments: list[str]) -> int:
     if asked.dry_run:
         return 0
     try:
-        _restore(stack, asked.source, moment, asked.wait)
+        unseen = _restore(stack, asked.source, moment, asked.wait)
     except BaseException:
         print("Nothing of the stack runs for now: run the same again, or end it with --resume")
         raise
     print("everything runs again; the next tick has what is pending told")
-    return 0
+    for connection in _unscheduled(stack, table):
+        print(f"{connection} has no schedule: PUT or DELETE /connections/{connection}")
+        unseen = True
+    return 1 if unseen else 0
 
 
-def _restore(stack: Stack, source: str, moment: str, wait: float) -> None:
-    """Do it, step by step; each can be done again."""
+def _restore(stack: Stack, source: str, moment: str, wait: float) -> bool:
+    """Do it, step by step; each can be done again.
+
+    Returns:
+        Whether there is a connection that could not be looked at.
+    """
     table = stack.outputs["TableName"]
     print("holding the stack still …", flush=True)
     hold(stack)
     time.sleep(wait)  # what runs ends
     print(f"{_copy(stack, source, table)} items put back", flush=True)
     let_poll_go(stack)
+    unseen = False
     for connection in _connections(stack, table):
-        _catch_up(stack, connection)
+        try:
+            _catch_up(stack, connection)
+        except StackError as error:  # it must not keep the others still
+            print(f"{error}; its runs are seen once it can be looked at", flush=True)
+            unseen = True
     # The words of these ticks would have notify post without a look. A sweep sends others.
     stack.client("sqs").purge_queue(QueueUrl=stack.outputs["QueueUrl"])
     time.sleep(wait)  # it takes up to a minute, and takes along what comes meanwhile
     print(f"{_look_first(stack, table, moment)} announcements are pending", flush=True)
     let_go(stack)
+    return unseen
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
@@ -79,6 +92,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     made.add_argument("--from", dest="source", metavar="TABLE", help="the restored table")
     made.add_argument(
         "--at",
+        type=_moment,
         metavar="TIME",
         help="the moment it shows, as 2026-03-02T09:00:00.000Z; else its own",
     )
@@ -89,11 +103,26 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     asked = made.parse_args(arguments)
     if not asked.resume and not asked.source:
         made.error("name the restored table with --from")
+    if asked.resume and asked.dry_run:
+        made.error("--resume lets the stack go, so it is no dry run")
+    if asked.wait < 0:
+        made.error("--wait is a number of seconds")
     return asked
 
 
-def _moment_of(stack: Stack, source: str) -> str:
-    """When the restored table shows the stack's, as DynamoDB tells it.
+def _moment(text: str) -> str:
+    """Read a moment, for argparse; answers it in UTC, as the table has them."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or moment > datetime.now(UTC):
+        raise argparse.ArgumentTypeError(f"{text!r} is no moment up to now with its offset, or Z")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _moment_of(stack: Stack, source: str, given: str | None) -> str:
+    """When the restored table shows the stack's: as given, else as DynamoDB tells it.
 
     Raises:
         StackError: It is no restored table of the stack's.
@@ -103,11 +132,13 @@ def _moment_of(stack: Stack, source: str) -> str:
         raise StackError(f"{source} is the stack's own table: name the restored one")
     found = dynamodb.describe_table(TableName=source)["Table"]
     own = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    if found["TableStatus"] != "ACTIVE":
+        raise StackError(f"{source} is not restored yet: it is {found['TableStatus']}")
+    if given is not None:
+        return given
     summary = found.get("RestoreSummary", {})
     if summary.get("SourceTableArn") != own:
         raise StackError(f"{source} was not restored from {table}; if it is a copy, say --at when")
-    if found["TableStatus"] != "ACTIVE":
-        raise StackError(f"{source} is not restored yet: it is {found['TableStatus']}")
     moment: str = summary["RestoreDateTime"].astimezone(UTC).isoformat(timespec="milliseconds")
     return moment.replace("+00:00", "Z")
 
@@ -159,6 +190,14 @@ def _connections(stack: Stack, table: str) -> list[str]:
         if _kind(item) == "connection" and "secret" in item
     )
     return ["default", *made]
+
+
+def _unscheduled(stack: Stack, table: str) -> list[str]:
+    """Name the connections that the copy has brought back and no schedule looks at any more."""
+    pages = stack.client("scheduler").get_paginator("list_schedules")
+    found = [each for page in pages.paginate(GroupName=stack.name) for each in page["Schedules"]]
+    names = {each["Name"] for each in found}
+    return [name for name in _connections(stack, table)[1:] if name not in names]
 
 
 def _catch_up(stack: Stack, connection: str) -> None:

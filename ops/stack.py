@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +14,21 @@ class StackError(Exception):
     """The stack is not what the command needs; the message says what to do."""
 
 
+class Outputs(dict[str, str]):
+    """A stack's outputs by name; one that is not there is an error for people."""
+
+    def __missing__(self, name: str) -> str:
+        raise StackError(
+            f"the stack has no output {name}: it is none of Runbell's, or not deployed to its end"
+        )
+
+
 @dataclass(frozen=True)
 class Stack:
     """A stack and its outputs, by name."""
 
     name: str
-    outputs: Mapping[str, str]
+    outputs: Outputs
     session: boto3.Session
 
     def client(self, service: str) -> Any:
@@ -54,4 +62,6 @@ def find(name: str) -> Stack:
             ) from None
         raise
     outputs = described["Stacks"][0].get("Outputs", [])
-    return Stack(name, {each["OutputKey"]: each["OutputValue"] for each in outputs}, session)
+    return Stack(
+        name, Outputs((each["OutputKey"], each["OutputValue"]) for each in outputs), session
+    )

@@ -87,7 +87,7 @@ def test_letters_go_back_as_a_persons(
     said = capsys.readouterr().out
     assert "12  #a: is_archived" in said
     assert "11  #b: is_archived" in said
-    assert "23 of 23 dead letters were sent back" in said
+    assert "Dead letters sent back: 23 of 23" in said
 
 
 def test_a_dry_run_changes_nothing(
@@ -128,8 +128,13 @@ def test_what_makes_no_sense_stays_and_is_said(
     assert redrive() == 1
 
     assert queues.queue.count() == 1
-    assert [each["Body"] for each in queues.dead.drain()] == [nonsense]
-    assert "1 make no sense, and stay" in capsys.readouterr().out
+    assert queues.dead.count() == 1
+    assert "which stays: 1" in capsys.readouterr().out
+
+    assert redrive("--drop-nonsense") == 0
+
+    assert queues.dead.count() == 0
+    assert f"dropped: {nonsense}" in capsys.readouterr().out
 
 
 def test_a_letter_that_is_laid_away_meanwhile_is_not_sent_round_and_round(
@@ -156,3 +161,28 @@ def test_without_a_command_the_choices_are_said(capsys: pytest.CaptureFixture[st
     assert main([]) == 2
 
     assert "redrive" in capsys.readouterr().err
+
+
+def test_letters_that_somebody_looks_at_are_not_denied(
+    queues: Queues, redrive: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    queues.bury("run-1", "is_archived")
+    queues.dead.receive()
+
+    assert redrive() == 0
+
+    assert "1 more are being looked at by somebody" in capsys.readouterr().out
+
+
+def test_a_stack_of_somebody_else_is_an_error_that_says_so(
+    aws: LocalAws, queues: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = f"other-{uuid.uuid4().hex[:8]}"
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    cloudformation = aws.client("cloudformation")
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+
+    assert main(["redrive", "--stack", name]) == 1
+
+    assert "is none of Runbell's" in capsys.readouterr().err
+    cloudformation.delete_stack(StackName=name)

@@ -272,6 +272,30 @@ class TestTheBot:
         messenger, _ = answering("bot", Answer.of_json(200, body))
         assert refused(messenger).code == "http_200"
 
+    @pytest.mark.parametrize(
+        ("needed", "provided", "detail"),
+        [
+            ("chat:write", "users:read,commands", "chat:write, and has users:read,commands"),
+            (
+                "chat:write",
+                "admin.users:read, chat:write:bot",
+                "chat:write, and has admin.users:read, chat:write:bot",
+            ),
+            ("chat:write", "", "chat:write, and has none that Slack names"),
+            ("chat:write", "xoxb-1-a", "chat:write, and has none that Slack names"),
+            ("chat:write", "commands," * 99, "chat:write, and has none that Slack names"),
+            ("xoxb-1-a", "chat:write", None),
+            ("chat:write xoxb", "chat:write", None),
+            ("chat:write,", "chat:write", None),
+        ],
+    )
+    def test_a_scope_is_named_only_if_it_looks_like_one(
+        self, needed: str, provided: str, detail: str | None, answering: Answering
+    ) -> None:
+        body = {"ok": False, "error": "missing_scope", "needed": needed, "provided": provided}
+        messenger, _ = answering("bot", Answer.of_json(200, body))
+        assert refused(messenger).detail == (detail and f"it needs {detail}")
+
 
 class TestTheWebhook:
     def test_a_message_is_posted_where_the_webhook_leads(

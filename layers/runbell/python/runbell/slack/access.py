@@ -7,6 +7,7 @@ from urllib.request import HTTPRedirectHandler, build_opener, install_opener
 
 from runbell.secrets import Secret, SlackCredentials
 from runbell.slack.messenger import TIMEOUT, BotMessenger, Messenger, WebhookMessenger
+from runbell.slack.patience import PatientHttp, PatientHttps
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -29,8 +30,8 @@ class SlackAccess:
         self._secret = secret
         self._base_url = base_url
         # slack_sdk asks through urllib's opener for the whole process, which follows redirects
-        # with the Authorization header attached.
-        install_opener(build_opener(_NoRedirect))
+        # with the Authorization header attached, and allows its time-out to every byte.
+        install_opener(build_opener(_NoRedirect, PatientHttp, PatientHttps))
         self._made: tuple[SlackCredentials, Messenger] | None = None
 
     def messenger(self) -> Messenger:

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     from slack_sdk.webhook import WebhookClient
 
 TIMEOUT = 8
-"""Seconds that Slack may take for an answer."""
+"""Seconds that a request to Slack may take, from connecting to the last byte of the answer."""
 
 LOOKED_THROUGH = 200
 """Messages of a channel or thread among which one is looked for."""
 
-_SCOPES = re.compile(r"[a-z0-9:._, -]{1,500}")
+_SCOPE = r"[a-z_.]+(:[a-z_.]+)*"
+_SCOPES = re.compile(rf"(?=.{{1,500}}\Z){_SCOPE}(, ?{_SCOPE})*")
 _ID = re.compile(r"[CGD][A-Z0-9]{8,}")
 _WORD = re.compile(r"[a-z0-9_]{1,60}")
 

@@ -8,7 +8,7 @@ from runbell.slack.messages import Message
 from runbell.slack.messenger import Messenger, Place
 
 ONE_REQUEST = 9.0
-"""Seconds that one request to Slack may take, with the note of it in the table."""
+"""Seconds that one request to Slack may take, its TIMEOUT, with the note of it in the table."""
 
 
 class TimelyMessenger:
