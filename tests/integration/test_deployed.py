@@ -555,6 +555,12 @@ def kill_function(stack: Stack, output: str) -> list[int]:
     return killed
 
 
+def test_what_needs_a_deployed_stack_runs_in_one_process(request: pytest.FixtureRequest) -> None:
+    """Or each process would deploy it for itself, and two would crowd the machine."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        assert request.node.nodeid.endswith("@deployed")
+
+
 def test_the_built_artifact_is_there() -> None:
     """`make test` builds it; the tests above deploy what is built."""
     assert Path(ROOT / ".aws-sam" / "build" / "template.yaml").exists()

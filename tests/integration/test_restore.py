@@ -265,7 +265,7 @@ def test_a_wish_to_run_a_task_again_is_not_put_back(story: Story, restore: Resto
     assert "again#default#run-1" not in story.items()
 
 
-def test_a_restore_that_fails_leaves_everything_still_until_it_is_let_go(
+def test_a_connection_that_cant_be_looked_at_keeps_nothing_still(
     story: Story,
     restore: Restore,
     capsys: pytest.CaptureFixture[str],
@@ -275,8 +275,33 @@ def test_a_restore_that_fails_leaves_everything_still_until_it_is_let_go(
     Table(story.dynamodb, story.copies[0], schema=SCHEMA + 1).update("connection#default")
 
     assert restore(*copy) == 1
+    said = capsys.readouterr().out
+    assert "a tick of default has failed" in said
+    assert "its runs are seen once it can be looked at" in said
+    assert mapping(story) == "Enabled"
+
+
+def test_a_restore_that_fails_leaves_everything_still_until_it_is_let_go(
+    story: Story,
+    restore: Restore,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Here it is a copy made by hand, with an item in it that the table refuses."""
+    name, moment = f"by-hand-{uuid.uuid4().hex}", timestamp(datetime.now(UTC))
+    story.dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    story.copies.append(name)
+    due_is_no_text = {"pk": {"S": "run#default#meddled"}, "pending_due": {"N": "1"}}
+    story.dynamodb.put_item(TableName=name, Item=due_is_no_text)
+
+    assert restore("--from", name, "--at", moment) == 1
     said = capsys.readouterr()
-    assert "a tick of default has failed" in said.err
+    assert said.err.startswith("restore: ")
+    assert "pending_due" in said.err
     assert "--resume" in said.out
     assert mapping(story) == "Disabled"
 

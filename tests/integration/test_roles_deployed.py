@@ -240,7 +240,8 @@ def a_channel_that_refuses_is_told_once_it_opens(strict: Strict) -> None:
 
 def slack_asks_for_patience(strict: Strict) -> None:
     run_id = str(uuid.uuid4())
-    fault = Fault("status", status=429, retry_after="1")
+    # Longer than what notify waits for within one invocation: it puts the word off on the queue.
+    fault = Fault("status", status=429, retry_after="3")
     strict.slack.faults.add(fault, path="chat.postMessage")
     strict.show(run_id, "created")
     strict.ask("POST", f"/runs/{run_id}/check")

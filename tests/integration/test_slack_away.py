@@ -142,7 +142,13 @@ def play(aws: LocalAws, channels: list[str]) -> Seen:
         )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=[1, 20], ids=["one channel", "twenty channels"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(1, id="one channel", marks=pytest.mark.xdist_group("away 1")),
+        pytest.param(20, id="twenty channels", marks=pytest.mark.xdist_group("away 20")),
+    ],
+)
 def seen(request: pytest.FixtureRequest, aws: LocalAws) -> Seen:
     """The play, once with all runs in one channel and once with twenty-five in each of twenty."""
     return play(aws, [f"#channel-{number:02}" for number in range(request.param)])

@@ -30,7 +30,8 @@ RunbellError
     ├── SlackCredentialError     the token is refused: read the secret anew once, then tell a person
     ├── SlackDestinationError    the channel cannot be posted to: a person must fix it
     ├── SlackPayloadError        Slack refuses the blocks: send the plain text
-    └── SlackUpdateError         the message cannot be edited: post a new one
+    ├── SlackUpdateError         the message cannot be edited: post a new one
+    └── SlackUnknownError        its word is on no list: try again a few times, then put it aside
 """
 
 from __future__ import annotations
