@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
@@ -24,7 +24,7 @@ from runbell.connections import ConnectionStore
 from runbell.deadline import Deadline
 from runbell.items import run_attributes, run_key
 from runbell.observability import logger
-from runbell.outbox import Wake
+from runbell.outbox import Outbox, Wake
 from runbell.rules import Routing
 from runbell.run import parse_run
 from runbell.secrets import AlgoliaCredentials
@@ -130,10 +130,13 @@ def _change(algolia: AlgoliaStandIn, number: int) -> None:
     )
 
 
-class _Nowhere:
+class _Nowhere(Outbox):
     """A queue that takes everything; what notify does with it is not counted here."""
 
-    def enqueue(self, wakes: Iterator[Wake] | Sequence[Wake], *, sweep: str = "") -> int:  # noqa: ARG002
+    def __init__(self) -> None:
+        pass
+
+    def enqueue(self, wakes: Iterable[Wake], *, sweep: str = "") -> int:  # noqa: ARG002
         return sum(1 for _ in wakes)
 
 
@@ -157,8 +160,7 @@ def _client(algolia: AlgoliaStandIn) -> IngestionClient:
 
 def _watcher(table: Table, algolia: AlgoliaStandIn) -> Watcher:
     client = _client(algolia)
-    store, tasks, queue = RunStore(table), TaskStore(table), _Nowhere()
-    outbox: Any = queue
+    store, tasks, outbox = RunStore(table), TaskStore(table), _Nowhere()
     routing = Routing("#runs", frozenset({"failed"}))
     return Watcher(
         "default",

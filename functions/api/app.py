@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+assembly.prepare(assembly.call_parts)
+
 app = APIGatewayHttpResolver()
 
 FILTERS = {"status": "status", "outcome": "outcome", "taskID": "task_id"}

@@ -51,6 +51,11 @@ class _Queue:
         if not group:
             del self.groups[message.group]
 
+    def forget(self, until: float) -> None:
+        """Forget what was sent by then, so that it is taken again; the oldest is the first."""
+        while self.seen and next(iter(self.seen.values())) <= until:
+            del self.seen[next(iter(self.seen))]
+
     def let_time_go_by(self, now: float) -> None:
         """Bring into sight what was hidden for long enough."""
         for receipt in [r for r, each in self.in_flight.items() if each.hidden_until <= now]:
@@ -93,7 +98,8 @@ class FifoQueues:
             now,
         )
         once = (message.group, entry["MessageDeduplicationId"])
-        if now - queue.seen.get(once, float("-inf")) >= DEDUPLICATED_FOR:
+        queue.forget(now - DEDUPLICATED_FOR)
+        if once not in queue.seen:
             queue.seen[once] = now
             queue.add(message)
         return {"MessageId": str(message.number)}

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from local.simulated.clock import SimulatedTime
 from local.simulated.fifo import FifoQueues
 
+Handle: TypeAlias = Callable[[dict[str, Any], Any], dict[str, Any]]
+"""A function's handler, in a process of its own."""
+
 BETWEEN_POLLS = 0.2
 """Seconds after which a queue is looked at again."""
+
+AT_FIRST = 5
+MORE_A_SECOND = 300 / 60
+"""How many batches Lambda serves side by side when messages come, and how many more as they go on.
+
+AWS says so of standard queues, and nothing else of FIFO queues but that each of their groups takes
+one place: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+"""
+
+
+def places_after(seconds: float) -> int:
+    """How many batches are served side by side at the most, so long after messages came."""
+    return AT_FIRST + int(seconds * MORE_A_SECOND)
 
 
 @dataclass(frozen=True)
@@ -49,7 +65,8 @@ class EventSource:
         time: By which it polls.
         queues: Where the queue is.
         queue_url: Which queue.
-        handle: The function.
+        start_process: Starts one of the function's processes, which serves one batch after the
+            other. Of those that are idle, the one that was busy last takes the next.
         batch: Messages that one invocation is given at the most.
         at_once: Invocations side by side.
         limit: Seconds that an invocation may take.
@@ -60,7 +77,7 @@ class EventSource:
         time: SimulatedTime,
         queues: FifoQueues,
         queue_url: str,
-        handle: Callable[[dict[str, Any], Any], dict[str, Any]],
+        start_process: Callable[[], Handle],
         *,
         batch: int,
         at_once: int,
@@ -69,17 +86,22 @@ class EventSource:
         self._time = time
         self._queues = queues
         self._queue_url = queue_url
-        self._handle = handle
+        self._start_process = start_process
         self._batch = batch
         self._at_once = at_once
         self._limit = limit
         self._running = 0
+        self._idle: list[Handle] = []
         self.invoked: list[Invoked] = []
 
     def poll(self) -> None:
         """Look at the queue for ever."""
+        busy_since = self._time.seconds()
         while True:
-            while self._running < self._at_once and (messages := self._receive()):
+            if self._running == 0:
+                busy_since = self._time.seconds()
+            places = min(self._at_once, places_after(self._time.seconds() - busy_since))
+            while self._running < places and (messages := self._receive()):
                 self._running += 1
                 self._time.start(lambda given=messages: self._invoke(given))  # type: ignore[misc]
             self._time.sleep(BETWEEN_POLLS)
@@ -93,7 +115,8 @@ class EventSource:
 
     def _invoke(self, messages: list[dict[str, Any]]) -> None:
         began = self._time.seconds()
-        answer = self._handle(batch_of(messages), Context(self._time, self._limit))
+        handle = self._idle.pop() if self._idle else self._start_process()
+        answer = handle(batch_of(messages), Context(self._time, self._limit))
         back = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         for message in messages:
             if message["MessageId"] not in back:
@@ -101,6 +124,7 @@ class EventSource:
                     QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"]
                 )
         self._running -= 1
+        self._idle.append(handle)
         took = self._time.seconds() - began
         self.invoked.append(Invoked(began, took, len(messages), len(back)))
 

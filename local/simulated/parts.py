@@ -16,7 +16,7 @@ from local.season.dynamodb import QuickDynamoDB
 from local.simulated.clock import SimulatedTime
 from local.simulated.fifo import FifoQueues
 from local.simulated.line import Line, Weather
-from local.simulated.mapping import EventSource
+from local.simulated.mapping import EventSource, Handle
 from local.slack import SlackStandIn
 from local.table import new_table, template
 from runbell.closed_channels import ClosedChannels
@@ -27,6 +27,7 @@ from runbell.outbox import DeadLetters, Outbox
 from runbell.reopener import Reopener
 from runbell.secrets import Secret, parse_slack
 from runbell.slack.access import SlackAccess
+from runbell.slack.pace import Pace
 from runbell.store import RunStore
 from runbell.sweeper import Sweeper
 from runbell.table import Table
@@ -93,8 +94,15 @@ def delivery(
         letters = DeadLetters(sqs, DEAD)
         outbox = Outbox(sqs, QUEUE)
         access = SlackAccess(_secret(aws, time), slack.url)
-        notifier = Notifier(store, closed, access, letters, fallback_channel, now=time.now)
-        source = _source(time, queues, Inbox(sqs, QUEUE, notifier, letters, sleep=time.sleep).drain)
+
+        def start_process() -> Handle:
+            pace = Pace(clock=time.seconds, sleep=time.sleep)
+            notifier = Notifier(
+                store, closed, access, letters, fallback_channel, now=time.now, pace=pace
+            )
+            return Inbox(sqs, QUEUE, notifier, letters, sleep=time.sleep).drain
+
+        source = _source(time, queues, start_process)
         sweeper = Sweeper("default", store, outbox, now=time.now)
         reopener = Reopener("default", closed, store, outbox, letters, now=time.now)
         queued: list[int] = []
@@ -137,7 +145,7 @@ def _queues(time: SimulatedTime) -> FifoQueues:
 def _source(
     time: SimulatedTime,
     queues: FifoQueues,
-    handle: Callable[[dict[str, Any], Any], dict[str, Any]],
+    start_process: Callable[[], Handle],
 ) -> EventSource:
     """The template's event source mapping, with notify's time limit."""
     resources = template()["Resources"]
@@ -146,7 +154,7 @@ def _source(
         time,
         queues,
         QUEUE,
-        handle,
+        start_process,
         batch=mapping["BatchSize"],
         at_once=mapping["ScalingConfig"]["MaximumConcurrency"],
         limit=resources["NotifyFunction"]["Properties"]["Timeout"],

@@ -46,6 +46,8 @@ def environment(
         "POWERTOOLS_LOG_LEVEL": "INFO",
         "TABLE_NAME": table_name,
         "QUEUE_URL": new_queue(),
+        "COMEBACK_QUEUE_URL": "",
+        "SCHEDULE_EXPRESSION": "rate(1 minute)",
         "DEAD_LETTER_QUEUE_URL": new_queue(),
         "RETENTION_DAYS": "30",
         "SLACK_CHANNEL": "#runs",

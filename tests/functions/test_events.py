@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import time
+import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -13,17 +15,27 @@ import pytest
 from slack_sdk.signature import SignatureVerifier
 
 from local.algolia import AlgoliaStandIn
-from local.aws import ROOT
+from local.aws import ROOT, LocalAws
+from local.faults import Fault
 from local.slack import SlackStandIn
 from runbell import assembly
 from runbell.errors import NotKnownError
 from runbell.items import NoteKind
+from runbell.rules import Watch
+from runbell.run import timestamp
 from tests.functions.conftest import SIGNING_SECRET
 
 Handlers = Callable[[str], Callable[[dict[str, Any]], Any]]
 
 EVENTS = ROOT / "events"
 RUN_ID = "6c02aeb1-775e-418e-870b-1faccd4b2c0f"
+RUN = {
+    "runID": RUN_ID,
+    "taskID": "a-task",
+    "status": "created",
+    "type": "reindex",
+    "createdAt": "2026-01-31T09:00:00Z",
+}
 
 QUIET_TICK = {
     "checked": 0,
@@ -51,16 +63,7 @@ def event(name: str) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def run(algolia: AlgoliaStandIn) -> None:
     """The run of the samples, as Algolia would answer it."""
-    algolia.put_run(
-        {
-            "runID": RUN_ID,
-            "appID": algolia.app_id,
-            "taskID": "a-task",
-            "status": "created",
-            "type": "reindex",
-            "createdAt": "2026-01-31T09:00:00Z",
-        }
-    )
+    algolia.put_run({**RUN, "appID": algolia.app_id})
 
 
 def test_a_schedule_finds_nothing_to_do_at_first(handlers: Handlers) -> None:
@@ -101,6 +104,57 @@ def test_a_schedule_of_the_digest_has_it_made_once(
     assert handlers("notify")({"Records": [record]}) == {"batchItemFailures": []}
     [message] = slack.messages("#runs")
     assert "The last 24 hours" in message.text
+
+
+@pytest.fixture
+def comeback_queue(aws: LocalAws, environment: dict[str, str]) -> str:
+    """The queue by which poll comes back, as FastPolling sets it."""
+    made = aws.client("sqs").create_queue(QueueName=f"comeback-{uuid.uuid4().hex}")
+    environment["COMEBACK_QUEUE_URL"] = made["QueueUrl"]
+    return str(made["QueueUrl"])
+
+
+def waited_for() -> dict[str, Any]:
+    """The word that the connection waits for, as its queue hands it over."""
+    batch, moment = event("comeback"), assembly.connections().get("default").scan.comeback
+    batch["Records"][0]["body"] = json.dumps({"connection": "default", "comeback": moment})
+    return batch
+
+
+def test_a_word_of_its_own_makes_poll_look_ahead(
+    comeback_queue: str, handlers: Handlers, algolia: AlgoliaStandIn
+) -> None:
+    """As it stands nobody waits for it any more; one that is waited for is a look."""
+    poll = handlers("poll")
+    assembly.tasks().put_watch("default", "a-task", Watch())
+    now = datetime.now(UTC)
+    algolia.put_run({**RUN, "appID": algolia.app_id, "createdAt": timestamp(now)})
+    assert poll(event("schedule"))["changed"] == 1
+    asked = len(algolia.requests)
+    assert poll(event("comeback")) == {**QUIET_TICK, "requests": 0, "table_calls": 1}
+    assert len(algolia.requests) == asked
+
+    assert counts(poll(waited_for())) == QUIET_TICK
+
+    sent = boto3.client("sqs").get_queue_attributes(
+        QueueUrl=comeback_queue, AttributeNames=["ApproximateNumberOfMessagesDelayed"]
+    )
+    assert sent["Attributes"]["ApproximateNumberOfMessagesDelayed"] == "2"
+
+
+def test_a_look_ahead_that_fails_is_no_error_of_poll(
+    comeback_queue: str, handlers: Handlers, algolia: AlgoliaStandIn
+) -> None:
+    """It is counted, and left to the next tick."""
+    poll = handlers("poll")
+    assembly.tasks().put_watch("default", "a-task", Watch())
+    now = timestamp(datetime.now(UTC))
+    algolia.put_run({**RUN, "appID": algolia.app_id, "createdAt": now})
+    poll(event("schedule"))
+    algolia.faults.add(Fault("status", status=429), path="/1/runs")
+    word = waited_for()
+    assert counts(poll(word)) == {**QUIET_TICK, "requests": 0, "failed": 1}
+    assert counts(poll(word)) == {**QUIET_TICK, "requests": 0}
 
 
 @pytest.mark.parametrize(
@@ -157,8 +211,6 @@ def test_a_queue_batch_comes_again_while_slack_is_away(
     handlers: Handlers, slack: SlackStandIn, environment: dict[str, str]
 ) -> None:
     """The message goes back to the queue, and nothing else does."""
-    from local.faults import Fault
-
     handlers("poll")(event("schedule-with-run-ids"))
     sqs = boto3.client("sqs")
     received = sqs.receive_message(QueueUrl=environment["QUEUE_URL"])["Messages"][0]

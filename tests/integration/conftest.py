@@ -499,10 +499,10 @@ def rebuild(
     clock: Clock,
 ) -> Rebuild:
     usual: dict[str, Any] = {"client": client, "store": store, "tasks": tasks}
-    usual |= {"outbox": outbox, "routing": routing, "table": table}
+    usual |= {"outbox": outbox, "routing": routing, "table": table, "ahead": None}
 
     def make(name: str = "default", **parts: Any) -> Watcher:
-        client, store, tasks, outbox, routing, table = (usual | parts).values()
+        client, store, tasks, outbox, routing, table, ahead = (usual | parts).values()
         background = Background(client, tasks, now=clock)
 
         def open_checker(connection: Connection) -> Checker:
@@ -524,6 +524,7 @@ def rebuild(
             open_checker,
             open_duties,
             table,
+            ahead=ahead,
             now=clock,
         )
 

@@ -18,6 +18,7 @@ from runbell.closed_channels import ClosedChannels
 from runbell.deadline import Deadline
 from runbell.errors import QueueUnavailableError, StoreUnavailableError
 from runbell.inbox import LONGEST_WAIT, TIRED, Inbox
+from runbell.items import RunItem
 from runbell.notifier import Notifier
 from runbell.outbox import DeadLetters, Wake
 from runbell.rules import Watch
@@ -486,6 +487,39 @@ def test_what_is_behind_news_that_was_told_just_now_is_not_looked_for(
     looks = [call for call in slack.calls if call.method == "conversations.history"]
     assert len(looks) == 1 + 1, "after the 503, which may hide a post, and on its return"
     assert len(slack.messages(CHANNEL)) == 5
+
+
+@bot_only
+def test_what_a_killed_batch_has_posted_is_looked_for_behind_a_run_that_has_gone_on_since(
+    saw: Saw,
+    drain: Drain,
+    slack: SlackStandIn,
+    queue: Queue,
+    notifier: Notifier,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That there is something new to tell of the first does not say how far the batch has come."""
+    notifier.deliver(saw("started", run_id="another"))  # so that the channel's ID is known
+    queue.drain()
+    for run_id in ("first", "second"):
+        saw("started", run_id=run_id)
+    truly = RunStore.record_delivery
+
+    def die_of_the_second(self: RunStore, item: RunItem, *rest: Any, **more: Any) -> None:
+        if item.run_id == "second":
+            raise KeyboardInterrupt
+        truly(self, item, *rest, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunStore, "record_delivery", die_of_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            drain(most=2)
+    saw("finished", "success", run_id="first")
+    queue.make_visible()
+
+    assert drain() == []
+
+    assert told(slack, CHANNEL) == ["another", "first", "second"]
 
 
 @bot_only

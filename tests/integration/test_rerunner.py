@@ -479,7 +479,7 @@ class TestRefusals:
         monkeypatch: pytest.MonkeyPatch,
         clock: Clock,
     ) -> None:
-        def refuse(_: list[Wake]) -> int:
+        def refuse(_: list[Wake], *, sweep: str = "") -> int:
             raise QueueUnavailableError("away")
 
         monkeypatch.setattr(outbox, "enqueue", refuse)

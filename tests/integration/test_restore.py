@@ -139,6 +139,7 @@ def deployed(aws: LocalAws) -> Iterator[tuple[Stack, AlgoliaStandIn, SlackStandI
             SlackBaseUrl=slack.url,
             SlackChannel=CHANNEL,
             ScheduleExpression="rate(1 day)",
+            FastPolling="off",
         )
         stack.put_secret("SlackSecretArn", {"bot_token": "xoxb-stand-in"})
         yield stack, algolia, slack

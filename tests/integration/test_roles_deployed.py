@@ -249,6 +249,24 @@ def slack_asks_for_patience(strict: Strict) -> None:
     assert strict.posts(run_id)
 
 
+def poll_comes_back_by_itself(strict: Strict) -> None:
+    run_id, now = str(uuid.uuid4()), timestamp(datetime.now(UTC))
+    strict.show(run_id, "started", createdAt=now, startedAt=now)
+
+    def spent() -> Any:
+        """What only looks ahead of the schedule change."""
+        item = strict.stack.aws.client("dynamodb").get_item(
+            TableName=strict.stack.outputs["TableName"], Key={"pk": {"S": "connection#default"}}
+        )["Item"]
+        return item.get("budget_whole_at")
+
+    before = spent()
+    strict.stack.poll()
+    wait_until(lambda: spent() != before, "poll has not come back")
+    strict.show(run_id, "finished", "success", createdAt=now, startedAt=now, finishedAt=now)
+    strict.settle()
+
+
 def a_digest_is_made(strict: Strict) -> None:
     before = len(strict.slack.messages(CHANNEL))
     assert strict.stack.poll(digest=True, at=timestamp(datetime.now(UTC)))["made"] == 1
@@ -266,13 +284,14 @@ WORK: tuple[Callable[[Strict], None], ...] = (
     buttons_are_pressed,
     a_channel_that_refuses_is_told_once_it_opens,
     slack_asks_for_patience,
+    poll_comes_back_by_itself,
     a_digest_is_made,
 )
 
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
 NOT_CALLED = {
-    "poll": LOGS,
+    "poll": LOGS | {"sqs:GetQueueAttributes"},
     "api": LOGS | {"iam:PassRole"},
     "notify": LOGS | {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
     "interact": LOGS,
@@ -499,6 +518,7 @@ LETTER = {"MessageBody": "{}", "MessageGroupId": "probe", "MessageDeduplicationI
 RECEIPT = {"ReceiptHandle": "of-nothing"}
 PUT_OFF = {**RECEIPT, "VisibilityTimeout": 1}
 TICKS = "ScheduleDeadLetterQueue"
+COMEBACK = "ComebackQueue"
 NEVER = {
     "ScheduleExpression": "never",
     "FlexibleTimeWindow": {"Mode": "OFF"},
@@ -629,6 +649,10 @@ LIBERTIES: tuple[tuple[str, str, Request], ...] = (
     ("delete a dead letter", "poll", queue("delete_message", "DeadLetterQueue", **RECEIPT)),
     ("put off a dead letter", "", queue("change_message_visibility", "DeadLetterQueue", **PUT_OFF)),
     ("purge the dead letters", "", queue("purge_queue", "DeadLetterQueue")),
+    ("send a word to come back", "poll", queue("send_message", COMEBACK, MessageBody="{}")),
+    ("receive a word to come back", "poll", queue("receive_message", COMEBACK)),
+    ("delete a word to come back", "poll", queue("delete_message", COMEBACK, **RECEIPT)),
+    ("put off a word to come back", "", queue("change_message_visibility", COMEBACK, **PUT_OFF)),
     ("send a tick's dead letter", "", queue("send_message", TICKS, MessageBody="{}")),
     ("receive a tick's dead letter", "", queue("receive_message", TICKS)),
     ("start poll", "interact", start("PollFunction")),

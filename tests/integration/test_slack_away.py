@@ -28,9 +28,9 @@ for all to see. The others are new, and end well half an hour later: one message
 
 TURNS: tuple[Weather, ...] = ("refused", "503", "hanging")
 
-SECONDS_A_POST = 2
+SECONDS_A_POST = 1.3
 """Within how many seconds a channel is told one thing more once Slack is back, on average. Slack
-takes one message a second; that it has to refuse the next one first costs the rest."""
+takes one message a second; to go from batch to batch costs the rest."""
 
 REQUESTS_A_TRY = 2
 """A post whose answer is lost is looked for, once, if there is time."""

@@ -79,6 +79,7 @@ def test_every_file_of_pinned_packages_is_looked_up() -> None:
         "requirements/aws.txt",
         "requirements/dev.txt",
         "requirements/lambda.txt",
+        "requirements/peer.txt",
     } == names
 
 

@@ -17,6 +17,7 @@ import yaml
 
 from local.aws import ROOT
 from runbell import closed_channels, reports, reruns
+from runbell.foresight import LONGEST
 from runbell.inbox import TIRED
 from runbell.items import run_key, task_key
 from runbell.notices import summary_key, thread_key
@@ -44,6 +45,7 @@ PARAMETERS = {
     "FallbackChannel",
     "SlackUsers",
     "ScheduleExpression",
+    "FastPolling",
     "Discover",
     "NotifyOn",
     "DigestSchedule",
@@ -337,6 +339,28 @@ def test_every_queue_is_encrypted_and_the_way_to_slack_is_in_order(template: Tem
     assert queue["RedrivePolicy"]["maxReceiveCount"] > TIRED
     mapping = template["Resources"]["NotifyQueueMapping"]["Properties"]
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_poll_comes_back_only_where_it_is_wished_for(template: Template) -> None:
+    """Without it there is no word and nothing that asks the queue for one."""
+    parameter = template["Parameters"]["FastPolling"]
+    assert (parameter["Default"], parameter["AllowedValues"]) == ("on", ["on", "off"])
+    assert template["Resources"]["ComebackMapping"]["Condition"] == "HasFastPolling"
+    variables = template["Resources"]["PollFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["COMEBACK_QUEUE_URL"] == {
+        "If": ["HasFastPolling", {"Ref": "ComebackQueue"}, ""]
+    }
+
+
+def test_a_word_to_come_back_never_comes_a_second_time(template: Template) -> None:
+    """It is kept for less time than it is hidden once it was handed out, and for as long as it may
+    be held back; and AWS wants poll to be done while it is hidden."""
+    queue = template["Resources"]["ComebackQueue"]["Properties"]
+    assert "FifoQueue" not in queue, "a FIFO queue holds no single message back"
+    assert LONGEST.total_seconds() < queue["MessageRetentionPeriod"] < queue["VisibilityTimeout"]
+    timeout = template["Resources"]["PollFunction"]["Properties"]["Timeout"]
+    assert queue["VisibilityTimeout"] >= 6 * timeout
+    assert template["Resources"]["ComebackMapping"]["Properties"]["BatchSize"] == 1
 
 
 def test_every_log_ends_some_day(template: Template) -> None:

@@ -24,6 +24,7 @@ REQUIRED = {
     "schedule_role": "SCHEDULE_ROLE_ARN",
     "schedule_dead_letter_queue": "SCHEDULE_DEAD_LETTER_QUEUE_ARN",
     "poll_function": "POLL_FUNCTION_ARN",
+    "schedule": "SCHEDULE_EXPRESSION",
 }
 
 
@@ -53,6 +54,12 @@ def test_a_missing_value_is_named(
 def test_a_value_that_nobody_asks_for_may_be_missing() -> None:
     settings = Settings({"TABLE_NAME": "runs", "RETENTION_DAYS": "wrong"})
     assert settings.table_name == "runs"
+
+
+@pytest.mark.parametrize("blank", [{}, {"COMEBACK_QUEUE_URL": ""}, {"COMEBACK_QUEUE_URL": " "}])
+def test_without_a_queue_for_it_poll_keeps_to_its_schedule(blank: dict[str, str]) -> None:
+    assert Settings(blank).comeback_queue_url is None
+    assert Settings({"COMEBACK_QUEUE_URL": "https://queue\n"}).comeback_queue_url == "https://queue"
 
 
 def test_routing_is_the_channel_with_what_it_wants_to_hear() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from runbell.comeback import Comeback
 from runbell.errors import RequestError
 from runbell.run import LONGEST_ID
 from runbell.tick import TickRequest, parse_tick
@@ -53,6 +55,40 @@ def test_what_neither_asks_for_a_digest_nor_does_not_is_refused(digest: object) 
     with pytest.raises(RequestError, match="must be true or false") as caught:
         parse_tick({"digest": digest})
     assert caught.value.where == "event.digest"
+
+
+def test_a_word_to_come_back_is_read_as_it_was_written() -> None:
+    """By itself, and in the batch of one in which a queue hands it over."""
+    word = Comeback("emea", "2026-01-31T09:00:10.000Z")
+    request = TickRequest("emea", None, comeback=word.moment)
+    assert parse_tick(json.loads(word.body())) == request
+    assert parse_tick({"Records": [{"body": word.body()}]}) == request
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [],
+        [{"body": "{}"}, {"body": "{}"}],
+        [{}],
+        [{"body": "no JSON"}],
+        [{"body": "[" * 100_000}],
+        [{"body": None}],
+        "x",
+        7,
+        {"body": "{}"},
+    ],
+)
+def test_a_batch_that_is_no_single_word_is_refused(records: object) -> None:
+    with pytest.raises(RequestError) as caught:
+        parse_tick({"Records": records})
+    assert caught.value.where == "event.Records"
+
+
+@pytest.mark.parametrize("moment", [7, True, {}, []])
+def test_a_comeback_is_a_moment(moment: object) -> None:
+    with pytest.raises(RequestError, match="must be a moment"):
+        parse_tick({"comeback": moment})
 
 
 @pytest.mark.parametrize("event", [None, [], "default", 7, True])

@@ -125,6 +125,7 @@ class IngestionClient:
         start: str,
         task_id: str | None = None,
         status: str | None = None,
+        attempts: int | None = None,
     ) -> ListPage:
         """Fetch a page of the list of runs, a hundred a page (the vendor's listRuns).
 
@@ -137,6 +138,7 @@ class IngestionClient:
                 pages of one look, or a run that leaves the window would shift those after it.
             task_id: Whose runs; those of all tasks if not given.
             status: In which statuses, comma-separated; in any if not given.
+            attempts: Requests for it, the first included; as many as for a run, if not given.
 
         Raises:
             AlgoliaError, OutOfTimeError, ConfigurationError, SecretUnavailableError: See get_run.
@@ -150,7 +152,7 @@ class IngestionClient:
             **({"taskID": task_id} if task_id is not None else {}),
             **({"status": status} if status is not None else {}),
         }
-        return page_in("runs", self._get(f"/1/runs?{urlencode(query)}", deadline), page)
+        return page_in("runs", self._get(f"/1/runs?{urlencode(query)}", deadline, attempts), page)
 
     def list_errors(
         self, run_id: str, deadline: Deadline, *, page: int, start: str, attempts: int | None = None

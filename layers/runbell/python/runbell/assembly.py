@@ -7,12 +7,19 @@ Vendors' libraries are imported here and no earlier, since every import is paid 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+import runbell
+from runbell.errors import ConfigurationError
 from runbell.settings import Settings
 
 if TYPE_CHECKING:
+    from botocore.session import Session
+
+    from runbell.ahead import Ahead
     from runbell.algolia import IngestionClient
     from runbell.background import Background
     from runbell.checker import Checker
@@ -35,11 +42,32 @@ if TYPE_CHECKING:
     from runbell.trial import Trial
     from runbell.watcher import Watcher
 
+ON_THE_WAY = frozenset({
+    "ALL_PROXY",
+    "CURL_CA_BUNDLE",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "REQUESTS_CA_BUNDLE",
+})  # fmt: skip
+"""Variables that say how requests gets to Algolia."""
+
 
 @cache
 def settings() -> Settings:
     """The function's environment."""
     return Settings(os.environ)
+
+
+def prepare(make: Callable[[], object]) -> None:
+    """Make parts while a function starts, when Lambda gives it more of a CPU than afterwards.
+
+    What can't be made then is left to the first event, which fails with a line in the log and a
+    count, and not as a start that has failed.
+    """
+    from botocore.exceptions import BotoCoreError
+
+    with suppress(ConfigurationError, BotoCoreError):
+        make()
 
 
 @cache
@@ -112,7 +140,28 @@ def watcher(name: str) -> Watcher:
         _checker,
         _duties,
         table(),
+        ahead=_ahead(name),
     )
+
+
+def _ahead(connection: str) -> Ahead | None:
+    """What plans looks ahead of the schedule, if the deployment wants such."""
+    queue_url = settings().comeback_queue_url
+    if queue_url is None:
+        return None
+    from runbell.ahead import Ahead
+    from runbell.comeback import ComebackQueue
+
+    queue = ComebackQueue(_client("sqs"), queue_url)
+    return Ahead(connection, store(), tasks(), queue, settings().schedule)
+
+
+def tick_parts() -> None:
+    """Make what a tick of the connection `default` needs, and most of what others need."""
+    from runbell.connections import DEFAULT, Connection
+
+    watcher(DEFAULT)
+    _duties(_checker(Connection(DEFAULT)))
 
 
 def _duties(checker: Checker) -> dict[str, Duty]:
@@ -211,6 +260,8 @@ def _client_of_algolia(secret_id: str, called: str) -> IngestionClient:
     session = Session()
     session.mount("https://", HTTPAdapter(pool_maxsize=AT_ONCE))
     session.mount("http://", HTTPAdapter(pool_maxsize=AT_ONCE))
+    # For each request it would look through the environment, and for a .netrc, which we have not.
+    session.trust_env = not ON_THE_WAY.isdisjoint(map(str.upper, os.environ))
     parse = partial(parse_algolia, name=called)
     secret = Secret(_client("secretsmanager"), secret_id, parse)
     return IngestionClient(secret, session, base_url=settings().algolia_base_url)
@@ -235,6 +286,15 @@ def api_tokens() -> Secret[tuple[str, ...]]:
         parse_api_tokens,
         remembered=TOKEN_REMEMBERED,
     )
+
+
+def call_parts() -> None:
+    """Make what every call of the HTTP API needs that reads or writes something."""
+    from runbell.api.contract import contract
+
+    api_tokens()
+    store()
+    contract().open_paths  # noqa: B018 (reads the contract)
 
 
 @cache
@@ -291,18 +351,31 @@ def interactions() -> Interactions:
 @cache
 def _client(service: str, *, read_timeout: float = 3, attempts: int = 3) -> Any:
     """A client of AWS; the SDK's own retries end long before a function does."""
-    import boto3
     from botocore.config import Config
 
-    return boto3.client(  # type: ignore[call-overload]
+    return _session().create_client(
         service,
         config=Config(
             connect_timeout=1,
             read_timeout=read_timeout,
             retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=16,
+            # Botocore's own is long, and put together anew for each request.
+            user_agent=f"runbell/{runbell.__version__}",
         ),
     )
+
+
+@cache
+def _session() -> Session:
+    """What makes the clients: botocore's own session, since boto3 makes no better ones."""
+    from botocore.session import get_session
+
+    from runbell.aws_models import Models
+
+    session = get_session()
+    session.register_component("data_loader", Models())
+    return session
 
 
 @cache

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from runbell.algolia import IngestionClient
 from runbell.background import PATIENCE, WANTS_ERRORS, Background
+from runbell.batch import Batch
 from runbell.changes import Change, compare, is_stale, keep_details, state_of
 from runbell.connections import Connection
 from runbell.deadline import Deadline
-from runbell.errors import LostRaceError, QueueUnavailableError, StoreUnavailableError
+from runbell.errors import LostRaceError, StoreUnavailableError
 from runbell.events import WhatWentWrong
 from runbell.incidents import Incident, thread_for, with_failure
 from runbell.items import HistoryEntry, Note, NoteKind, RunItem
@@ -51,7 +52,7 @@ class Check:
         previous: What was known of the run before; None at first sight.
         change: What people may want to hear; None when there was nothing, or another check of the
             same moment was first.
-        queued: Whether the queue holds a word of it by now.
+        queued: Whether the queue holds a word of it by now; of a run in a batch, the batch says so.
         stale: Whether what was fetched was older than what is known.
     """
 
@@ -178,9 +179,27 @@ class Checker:
         Raises:
             StoreUnavailableError, LostRaceError: The table did not take it; nothing was announced.
         """
+        batch = self.batch()
+        check = self.observe_in(batch, run, deadline, is_named=is_named, is_due=is_due)
+        return replace(check, queued=Wake.of(check.item) in batch.enqueue())
+
+    def batch(self, runs: Sequence[Run] = ()) -> Batch:
+        """Make ready to observe runs together, those of one task one after the other."""
+        return Batch(self.connection.name, self._store, self._outbox, runs)
+
+    def observe_in(
+        self,
+        batch: Batch,
+        run: Run,
+        deadline: Deadline,
+        *,
+        is_named: bool = False,
+        is_due: bool = False,
+    ) -> Check:
+        """Do as `observe` does, with a word to the queue once the batch has enough of them."""
         extras = _Extras(self.background, deadline)
         for _ in range(LOST_RACES):
-            item, task = self._store.get_with_task(self.connection.name, run.run_id, run.task_id)
+            item, task = batch.items_of(run)
             known = item.snapshot
             cares = self.cares_for(item, task)
             if not cares and not is_named:
@@ -203,9 +222,8 @@ class Checker:
                 self._tidy(item, seen, task, is_due=is_due, cares=cares)
                 return Check(item, known, None, queued=False)
             try:
-                return self._commit(
-                    _Look(item, seen, task, story, news, is_named=is_named, cares=cares), extras
-                )
+                look = _Look(item, seen, task, story, news, is_named=is_named, cares=cares)
+                return self._commit(look, extras, batch)
             except LostRaceError:
                 continue
         raise LostRaceError(f"run {run.run_id} was saved by others {LOST_RACES} times in a row")
@@ -220,15 +238,8 @@ class Checker:
         return replace(routing, mute=task.mute)
 
     def enqueue(self, item: RunItem) -> bool:
-        """Wake notify; False when the queue is out of reach, and the next sweep has to."""
-        try:
-            self._outbox.enqueue([Wake.of(item)])
-        except QueueUnavailableError as error:
-            meter.fail(error)
-            extra = {"run_id": item.run_id, **told(error)}
-            logger.warning("the next sweep has to enqueue a run", extra=extra)
-            return False
-        return True
+        """Wake notify; False when the queue does not take it, and the next sweep has to."""
+        return bool(self._outbox.enqueue_each([Wake.of(item)]))
 
     def _news(self, item: RunItem, run: Run, task: TaskItem, story: Story) -> _News | None:
         """Tell what has happened to a run since it was saved; None when only details are new."""
@@ -280,7 +291,7 @@ class Checker:
         if due_at is not None and (is_new or (is_due and item.is_active)):
             self._store.look_again(item, max(due_at, self._now() + SHORTEST_REST))
 
-    def _commit(self, look: _Look, extras: _Extras) -> Check:
+    def _commit(self, look: _Look, extras: _Extras, batch: Batch) -> Check:
         """Save what is new of a run, with what is to be told of it."""
         item, run, task, news = look.item, look.run, look.task, look.news
         change: Change | None = None
@@ -319,7 +330,7 @@ class Checker:
         )
         if task.incident is not None and after.incident is None:
             # Before the run is saved: a crash in between is made up for by the next look.
-            self._close(task.incident, run)
+            self._close(task.incident, run, batch)
         if announce_in is None and (item.pending_since or item.deliveries):
             announce_in = item.channel  # nothing new to tell, but a message to keep true
         known_by_then = replace(item, history=(*item.history, entry)) if entry else item
@@ -334,14 +345,15 @@ class Checker:
             thread_of=thread_of,
             task=None if is_task_as_it_was else (task, after),
         )
-        queued = announce_in is not None and self.enqueue(saved)
+        batch.hand_on(after if is_task_as_it_was else replace(after, version=task.version + 1))
+        if announce_in is not None:
+            batch.tell(saved)
         if news is not None:
             meter.count(Metric.CHANGES)
-            extra = {"run_id": run.run_id, "kind": news.kind, "queued": queued}
-            logger.info("a run has changed", extra=extra)
-        return Check(saved, item.snapshot, change, queued=queued)
+            logger.info("a run has changed", extra={"run_id": run.run_id, "kind": news.kind})
+        return Check(saved, item.snapshot, change, queued=False)
 
-    def _close(self, incident: Incident, run: Run) -> None:
+    def _close(self, incident: Incident, run: Run, batch: Batch) -> None:
         """Have the message of the first failure say that it is well again, in passing.
 
         The recovery itself is told by the run that brings it.
@@ -355,7 +367,7 @@ class Checker:
             logger.warning("a failure's message does not say that it is over", extra=extra)
             return
         if first is not None:
-            self.enqueue(first)
+            batch.tell(first)
 
     def _announcement(self, look: _Look) -> Announcement | None:
         """Decide whether people are told, and where."""

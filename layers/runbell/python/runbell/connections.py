@@ -41,6 +41,8 @@ class Scan:
         full_from, full_page: From which moment on, and up to which page, that is under way.
         again: The runs whose look has failed.
         application: Whose runs were looked through: another's are all new.
+        comeback: When they are looked at ahead of the schedule; None for not at all.
+        budget_whole_at: When the looks ahead that were taken so far are earned again.
     """
 
     front: tuple[bytes, ...] = ()
@@ -50,6 +52,8 @@ class Scan:
     full_page: int = 0
     again: tuple[str, ...] = ()
     application: str | None = None
+    comeback: str | None = None
+    budget_whole_at: str | None = None
 
     def from_the_start(self) -> Scan:
         """The same, with all runs to be looked through at once."""
@@ -166,11 +170,17 @@ class ConnectionStore:
         connections = [self._read(found[item["pk"]]) for item in items if item["pk"] in found]
         return connections, write_cursor(more) if more else None
 
-    def save_scan(self, name: str, scan: Scan) -> None:
+    def save_scan(self, name: str, scan: Scan, *, is_ahead: bool = False) -> None:
         """Save how far a connection's runs have been looked through.
 
         Of two ticks at once the later word stays. Either knows only what it has looked at itself,
         so that the next tick at worst looks at something twice.
+
+        Args:
+            name: The connection's.
+            scan: How far.
+            is_ahead: Whether this was a look ahead of the schedule. Any other has spent nothing,
+                and leaves the budget as it is by now.
         """
         from boto3.dynamodb.conditions import Attr
 
@@ -182,7 +192,10 @@ class ConnectionStore:
             "full_page": scan.full_page,
             "again": list(scan.again) or None,
             "application": scan.application,
+            "comeback": scan.comeback,
         }
+        if is_ahead:
+            written["budget_whole_at"] = scan.budget_whole_at
         put = {name: value for name, value in written.items() if value is not None}
         remove = [name for name, value in written.items() if value is None]
         # A connection that was deleted meanwhile does not come back.
@@ -208,6 +221,8 @@ class ConnectionStore:
                 full_page=int(item.get("full_page", 0)),
                 again=tuple(item.get("again", ())),
                 application=item.get("application"),
+                comeback=item.get("comeback"),
+                budget_whole_at=item.get("budget_whole_at"),
             ),
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +18,7 @@ from runbell.connections import DIGEST, Scan
 from runbell.deadline import Deadline
 from runbell.errors import MalformedRunError, RunbellError
 from runbell.observability import logger, told
-from runbell.run import Run, instant, parse_run, timestamp
+from runbell.run import Run, Status, instant, parse_run, timestamp
 
 WINDOW = timedelta(days=7)
 """How far back runs are listed; the vendor's own default."""
@@ -34,6 +34,9 @@ LONGEST_FRONT = 32_768
 
 MOST_SETTLED = 100_000
 """Digests that a process keeps in mind, about 12 MB."""
+
+ACTIVE = (Status.CREATED, Status.STARTED)
+"""The statuses of runs that go on."""
 
 FULL_LOOK = timedelta(hours=1)
 """After which all pages are looked through again."""
@@ -52,6 +55,12 @@ class Row:
         text = json.dumps(document, sort_keys=True)
         return cls(hashlib.blake2b(text.encode(), digest_size=DIGEST).digest(), document)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it shows a run that has not ended; one with an unknown status may have."""
+        status = self.document.get("status") if isinstance(self.document, Mapping) else None
+        return status in ACTIVE
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -62,6 +71,7 @@ class Finding:
         digests: Those of all rows that were seen, in the order of the list.
         is_whole: Whether the look came to a page on which nothing is new, or to the last page.
         is_all: Whether it came to the last page.
+        active: The rows of runs that go on, new or not.
         failure: Why a page after the first could not be had, if so.
     """
 
@@ -69,6 +79,7 @@ class Finding:
     digests: tuple[bytes, ...]
     is_whole: bool
     is_all: bool
+    active: tuple[Row, ...] = ()
     failure: RunbellError | None = None
 
 
@@ -89,13 +100,16 @@ class Discovery:
         self._client = client
         self._now = now
 
-    def look(self, scan: Scan, deadline: Deadline, listing: Deadline) -> Finding:
+    def look(
+        self, scan: Scan, deadline: Deadline, listing: Deadline, *, attempts: int | None = None
+    ) -> Finding:
         """Read the list from its head to the first page on which nothing is new.
 
         Args:
             scan: What earlier looks have seen.
             deadline: When to be done.
             listing: When to ask for no further page.
+            attempts: Requests for a page, the first included; as many as usual, if not given.
 
         Raises:
             AlgoliaError, OutOfTimeError, ConfigurationError, SecretUnavailableError: The first page
@@ -104,27 +118,38 @@ class Discovery:
         known, start = set(scan.front), timestamp(self._now() - WINDOW)
         rows: dict[bytes, Row] = {}
         digests: dict[bytes, None] = {}
+        active: dict[bytes, Row] = {}
         page = 1
         while True:
             try:
                 listed = self._client.list_runs(
-                    deadline, page=page, sort="updatedAt", order="desc", start=start
+                    deadline,
+                    page=page,
+                    sort="updatedAt",
+                    order="desc",
+                    start=start,
+                    attempts=attempts,
                 )
             except RunbellError as error:
                 if page == 1:
                     raise
                 latest_last = tuple(reversed(rows.values()))
-                return Finding(latest_last, tuple(digests), False, False, error)
+                return Finding(latest_last, tuple(digests), False, False, failure=error)
             found = [Row.of(document) for document in listed.items]
             # Rows move down while others come in above them, and may be seen once more: such a
             # page is no quiet one, what is behind it may be new.
             new = {row.digest: row for row in found if row.digest not in known}
             rows |= new
             digests |= dict.fromkeys(row.digest for row in found)
+            active |= {row.digest: row for row in found if row.goes_on}
             is_whole = not new or not listed.has_more
             if is_whole or not listing.remaining():
                 return Finding(
-                    tuple(reversed(rows.values())), tuple(digests), is_whole, not listed.has_more
+                    tuple(reversed(rows.values())),
+                    tuple(digests),
+                    is_whole,
+                    not listed.has_more,
+                    tuple(active.values()),
                 )
             page += 1
 

@@ -126,16 +126,17 @@ class Inbox:
         processor.raise_on_entire_batch_failure = False
         response = process_partial_response(event, take, processor, context)
         self._put_off([SQSRecord(record) for record in event["Records"]], response, put_off)
+        self._notifier.wind_up(deadline)
         return dict(response)
 
     def _deliver(self, record: SQSRecord, deadline: Deadline, *, is_first: bool) -> bool:
-        """Do what a message asks for; False where there was nothing to do.
+        """Do what a message asks for; False where that was done before.
 
         Args:
             record: The message.
             deadline: When the batch has to be done.
-            is_first: Whether nothing has been told in its channel by this batch. Behind what has
-                just been told nothing can have been begun.
+            is_first: Whether nothing has been told in its channel by this batch that was still to
+                be told. Behind such a thing nothing can have been begun.
         """
         if deadline.remaining() < ENOUGH:
             raise OutOfTimeError("the batch is carried on by the next invocation")

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+from runbell.batch import Batch
 from runbell.checker import Check, Checker
 from runbell.deadline import Deadline
 from runbell.discovery import Row, in_batches
@@ -31,8 +32,9 @@ from runbell.store import RunStore
 AT_ONCE = 8
 """Runs that are looked at side by side."""
 
-ROWS_AT_ONCE = 400
-"""Rows of the list that are worked off before the next ones are begun."""
+ROWS_AT_ONCE = 100
+"""Rows of the list that are worked off before the next ones are begun: what is read of them at once
+is compared within a second, and no word of them waits for longer."""
 
 AFTER_A_FAILURE = timedelta(minutes=5)
 """After which a run that Algolia refuses to show is asked for again."""
@@ -136,12 +138,24 @@ class Looks:
                 else:
                     seen.add(run.run_id)
                     of_task.setdefault(run.task_id, []).append((row, run))
-            chain = partial(self._observe_in_order, checker, deadline)
-            work.add(_side_by_side(chain, list(of_task.values())))
+            work.add(self._observe_together(checker, deadline, list(of_task.values())))
+        return work
+
+    def _observe_together(
+        self, checker: Checker, deadline: Deadline, tasks: Sequence[Sequence[tuple[Row, Run]]]
+    ) -> Work:
+        """Observe runs, those of each task one after the other, with one batch for them all."""
+        batch = checker.batch([run for rows in tasks for _, run in rows])
+        work = Work()
+        try:
+            chain = partial(self._observe_in_order, checker, batch, deadline)
+            work.add(_side_by_side(chain, tasks))
+        finally:  # what is saved by then is told
+            work.tally["enqueued"] += len(batch.enqueue())
         return work
 
     def _observe_in_order(
-        self, checker: Checker, deadline: Deadline, rows: Sequence[tuple[Row, Run]]
+        self, checker: Checker, batch: Batch, deadline: Deadline, rows: Sequence[tuple[Row, Run]]
     ) -> Work:
         work = Work()
         for row, run in rows:
@@ -151,7 +165,7 @@ class Looks:
                 continue
 
             def observe(_: str, run: Run = run) -> Check:
-                return checker.observe(run, deadline)
+                return checker.observe_in(batch, run, deadline)
 
             work.add(self._try(observe, run.run_id, deadline=deadline))
         return work

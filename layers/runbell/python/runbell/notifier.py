@@ -23,6 +23,7 @@ from runbell.outbox import DeadLetters, Wake, group_of
 from runbell.slack import messages
 from runbell.slack.access import SlackAccess
 from runbell.slack.messenger import Messenger
+from runbell.slack.pace import Pace
 from runbell.slack.timely import TimelyMessenger
 from runbell.store import RunStore
 from runbell.teller import Teller, own_message, post, untold
@@ -38,6 +39,7 @@ class Notifier:
         dead_letters: Where announcements go that can never succeed.
         fallback_channel: Where people are told of those, if anywhere.
         now: The time of day.
+        pace: At which posts follow one another where there is a deadline.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class Notifier:
         fallback_channel: str | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        pace: Pace | None = None,
     ) -> None:
         self._now = now
+        self._pace = pace or Pace()
         self._store = store
         self._closed = closed
         self._slack = slack
@@ -68,7 +72,8 @@ class Notifier:
             is_repeat: Whether the word has come before, so that somebody may have begun.
 
         Returns when nothing is left to be done, or when it can't be done by trying again: then
-        the dead-letter queue has it. False where there was nothing to do from the first.
+        the dead-letter queue has it. False where what the word names was told before: then there
+        was nothing to do, or only what has come since.
 
         Raises:
             SlackError: Slack did not take it for now; the same call later goes on from there.
@@ -86,7 +91,7 @@ class Notifier:
         if item.pending_since is None and not (wake.again and untold(item)):
             return False
         self._tell(wake, item, deadline, is_repeat=is_repeat)
-        return True
+        return item.version == wake.version
 
     def _tell(
         self, wake: Wake, item: RunItem, deadline: Deadline | None, *, is_repeat: bool
@@ -102,6 +107,10 @@ class Notifier:
         except (SlackDestinationError, SlackPayloadError) as error:
             tell_elsewhere = partial(self._misroute, error=error, deadline=deadline)
             self._give_up(wake, item, error.code, tell_elsewhere)
+
+    def wind_up(self, deadline: Deadline) -> None:
+        """End a batch such that its channels take what comes next, as far as there is time."""
+        self._pace.wind_up(deadline.remaining())
 
     def has_given_up(self, wake: Wake) -> bool:
         """Whether all that a channel is to be told of a run was given up before."""
@@ -134,7 +143,7 @@ class Notifier:
     ) -> None:
         """Do something on Slack, once more with the secret read anew when it is refused."""
         try:
-            act(item, _in_time(self._slack.messenger(), deadline))
+            act(item, self._in_time(self._slack.messenger(), deadline))
         except SlackCredentialError:
             renewed = self._slack.renewed()
             if renewed is None:
@@ -142,7 +151,7 @@ class Notifier:
             logger.info("the secret SLACK has been replaced, going on with the new one")
             now = self._store.get(item.connection, item.run_id)
             if now.channel == item.channel:  # else it has moved, and its new channel has a wake
-                act(now, _in_time(renewed, deadline))
+                act(now, self._in_time(renewed, deadline))
 
     def _give_up(
         self,
@@ -184,7 +193,7 @@ class Notifier:
             own_message(item, is_news=item.history[-1] in untold(item)), channel, error.code
         )
         try:
-            post(_in_time(self._slack.messenger(), deadline), self._fallback_channel, message)
+            post(self._in_time(self._slack.messenger(), deadline), self._fallback_channel, message)
         except (SlackDestinationError, SlackPayloadError) as second:
             meter.fail(second)
             logger.error("the fallback channel refuses too", extra={"cause": second.code})
@@ -214,6 +223,5 @@ class Notifier:
         except ConfigurationError as error:
             self._store.record_delivery(item, Delivery(error=str(error)), settled=True)
 
-
-def _in_time(slack: Messenger, deadline: Deadline | None) -> Messenger:
-    return slack if deadline is None else TimelyMessenger(slack, deadline)
+    def _in_time(self, slack: Messenger, deadline: Deadline | None) -> Messenger:
+        return slack if deadline is None else TimelyMessenger(slack, deadline, self._pace)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -14,6 +15,8 @@ from urllib.parse import quote
 from runbell.deadline import Deadline
 from runbell.errors import QueueRefusedError, QueueUnavailableError, RequestError
 from runbell.items import RunItem
+from runbell.metering import meter
+from runbell.observability import logger, told
 from runbell.store import Pending
 
 if TYPE_CHECKING:
@@ -139,6 +142,40 @@ class Outbox:
             if failed := answer.get("Failed"):
                 raise QueueRefusedError(f"the queue refused {len(failed)}: {failed[0]['Code']}")
             taken += len(batch)
+        return taken
+
+    def enqueue_each(self, wakes: Iterable[Wake], *, sweep: str = "") -> list[Wake]:
+        """Put wakes on the queue, ten a request; one that it refuses leaves the others alone.
+
+        What is not taken is logged, stays pending in the table, and the next sweep enqueues it.
+
+        Args:
+            wakes, sweep: As `enqueue`.
+
+        Returns:
+            Those that the queue took.
+        """
+        taken: list[Wake] = []
+        left = deque(_batches(wakes))
+        while left:
+            batch = left.popleft()
+            extra: dict[str, Any] = {"run_ids": [wake.run_id for wake in batch]}
+            try:
+                self.enqueue(batch, sweep=sweep)
+            except QueueRefusedError as error:
+                meter.fail(error)
+                extra |= told(error)
+                if len(batch) > 1:
+                    logger.warning("a batch is not taken, so each goes by itself", extra=extra)
+                    left.extendleft([wake] for wake in reversed(batch))
+                else:
+                    logger.error("the next sweep has to enqueue a run", extra=extra)
+            except QueueUnavailableError as error:
+                meter.fail(error)
+                logger.warning("the queue is out of reach", extra=extra | told(error))
+                break
+            else:
+                taken += batch
         return taken
 
 

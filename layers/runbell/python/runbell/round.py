@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -27,10 +28,6 @@ from runbell.store import RunStore
 FEW = 3
 """Due runs that are fetched one by one; more of them are first looked for in a list."""
 
-MANY = 100
-"""Rows of which those that show nothing new are left aside, a hundred at a time, before each of
-the others is looked at."""
-
 LISTING = 0.4
 """Of a round's time, how much may go by while the list is read."""
 
@@ -46,6 +43,8 @@ MOST_AGAIN = 100
 
 class Round:
     """Looks at the head of the list, at what is due, and now and then at all runs.
+
+    Afterwards `active` has those of its runs that go on, as far as the head of the list shows them.
 
     Args:
         checker: Looks at one run.
@@ -80,6 +79,7 @@ class Round:
         self._time = deadline.remaining()
         self._discovery = Discovery(checker.client, now=now)
         self._seen: set[str] = set()
+        self.active: tuple[Run, ...] = ()
 
     def go(self, scan: Scan) -> Scan:
         """Go on from where earlier rounds have ended; tells where this one has.
@@ -104,17 +104,30 @@ class Round:
             if self._is_anothers(scan):
                 return scan
             scan = self._look_at_head(scan, finding)
+            self.active = tuple(_runs_in(finding.active))
         self._look_at_due(due, scan)
         if self._discovery.is_full_look_due(scan):
             scan = self._look_at_the_rest(scan)
         return _with_failures(scan, self._work.failed)
 
+    def glance(self, scan: Scan) -> Scan:
+        """Look at the head of the list alone, by one request that is not made again.
+
+        Raises:
+            AlgoliaError, OutOfTimeError, ConfigurationError, SecretUnavailableError: It can't be
+                had.
+        """
+        listing = Deadline(self._time * LISTING)
+        finding = self._discovery.look(scan, self._deadline, listing, attempts=1)
+        if self._is_anothers(scan):
+            return scan
+        scan = self._look_at_head(scan, finding)
+        self.active = tuple(_runs_in(finding.active))
+        return _with_failures(scan, [*scan.again, *self._work.failed])
+
     def _look_at_head(self, scan: Scan, finding: Finding) -> Scan:
         """Work off what was found at the head of the list."""
-        rows: Sequence[Row] = finding.rows
-        if len(rows) > MANY:  # such as after a day's outage, or when the front was lost
-            rows = self._worth_a_look(rows)
-        done = self._look_at_rows(rows)
+        done = self._look_at_rows(finding.rows)
         if finding.failure is not None:
             # Nothing is remembered: the next round comes by here again on its way to the rest.
             self._note_unread(finding.failure)
@@ -247,6 +260,13 @@ class Round:
         meter.fail(error)
         logger.error(what, extra=told(error))
         self._work.tally["failed"] += 1
+
+
+def _runs_in(rows: Iterable[Row]) -> Iterator[Run]:
+    """The runs that can be read; of the others a look at them has told."""
+    for row in rows:
+        with suppress(MalformedRunError):
+            yield parse_run(row.document)
 
 
 def _with_failures(scan: Scan, failed: Sequence[str]) -> Scan:

@@ -24,7 +24,7 @@ REGIONS = ("us", "eu")
 ALGOLIA_FORM = '{"app_id": …, "api_key": …, "region": "us" or "eu"}'
 """What the secret of a connection holds."""
 
-REMEMBERED = 300.0
+REMEMBERED = 900.0
 """Seconds for which a secret is not read again, unless it is told otherwise."""
 
 TOKEN_REMEMBERED = 60.0

@@ -84,6 +84,16 @@ class Settings:
         return self._required("POLL_FUNCTION_ARN")
 
     @property
+    def comeback_queue_url(self) -> str | None:
+        """Where poll asks itself to come back; None where it is to keep to its schedule."""
+        return self._environment.get("COMEBACK_QUEUE_URL", "").strip() or None
+
+    @property
+    def schedule(self) -> str:
+        """When the connection `default` is looked at, as EventBridge Scheduler writes it."""
+        return self._required("SCHEDULE_EXPRESSION")
+
+    @property
     def algolia_base_url(self) -> str | None:
         return self._url("ALGOLIA_BASE_URL")
 

@@ -116,17 +116,27 @@ class RunStore:
 
     def get(self, connection: str, run_id: str) -> RunItem:
         """Read a run's item as it is this moment; an empty one if there is none."""
-        found = self._table.get(run_key(connection, run_id))
-        return parse_item(found) if found else RunItem(connection, run_id)
+        return _run_item(connection, run_id, self._table.get(run_key(connection, run_id)))
 
     def get_with_task(self, connection: str, run_id: str, task_id: str) -> tuple[RunItem, TaskItem]:
         """Read a run's item and that of its task, both in one request."""
         of_run, of_task = run_key(connection, run_id), task_key(connection, task_id)
         found = self._table.get_many([of_run, of_task])
-        run, task = found.get(of_run), found.get(of_task)
         return (
-            parse_item(run) if run else RunItem(connection, run_id),
-            parse_task_item(task) if task else TaskItem(connection, task_id),
+            _run_item(connection, run_id, found.get(of_run)),
+            _task_item(connection, task_id, found.get(of_task)),
+        )
+
+    def get_many_with_tasks(
+        self, connection: str, runs: Sequence[Run]
+    ) -> tuple[dict[str, RunItem], dict[str, TaskItem]]:
+        """Read the items of many runs and of their tasks, by their IDs, a hundred a request."""
+        of_runs = {run.run_id: run_key(connection, run.run_id) for run in runs}
+        of_tasks = {run.task_id: task_key(connection, run.task_id) for run in runs}
+        found = self._table.get_many([*of_runs.values(), *of_tasks.values()])
+        return (
+            {name: _run_item(connection, name, found.get(key)) for name, key in of_runs.items()},
+            {name: _task_item(connection, name, found.get(key)) for name, key in of_tasks.items()},
         )
 
     def glance(self, connection: str, runs: Iterable[Run], *, with_tasks: bool) -> Glance:
@@ -512,6 +522,14 @@ class RunStore:
     def _expiry(self, after: timedelta) -> int:
         """When DynamoDB may drop the item: seconds since 1970, as its TTL wants them."""
         return int((self._now() + after).timestamp())
+
+
+def _run_item(connection: str, run_id: str, found: Mapping[str, Any] | None) -> RunItem:
+    return parse_item(found) if found else RunItem(connection, run_id)
+
+
+def _task_item(connection: str, task_id: str, found: Mapping[str, Any] | None) -> TaskItem:
+    return parse_task_item(found) if found else TaskItem(connection, task_id)
 
 
 def read_pending(found: Mapping[str, Any], connection: str) -> Pending:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from runbell.deadline import Deadline
-from runbell.errors import NewerItemError, QueueRefusedError, QueueUnavailableError
+from runbell.errors import NewerItemError
 from runbell.metering import meter
 from runbell.observability import logger, told
 from runbell.outbox import BATCH, Outbox, Wake
@@ -74,9 +74,10 @@ class Sweeper:
         now = timestamp(self._now())
         due = iter(each for each in pending if each.due_at <= now)
         while batch := list(islice(due, BATCH)):
-            taken = self._enqueue(batch, sweep_id)
-            for each in taken:
-                self._postpone(each)
+            taken = self._outbox.enqueue_each(map(Wake.of, batch), sweep=sweep_id)
+            for each in batch:
+                if Wake.of(each) in taken:
+                    self._postpone(each)
             enqueued += len(taken)
             if not taken:
                 logger.warning("the queue takes nothing, the next sweep goes on")
@@ -96,35 +97,6 @@ class Sweeper:
             meter.fail(error)
             extra = {"run_id": pending.run_id, **told(error)}
             logger.error("a later release has written a run", extra=extra)
-
-    def _enqueue(self, batch: list[Pending], sweep_id: str) -> list[Pending]:
-        """Put runs on the queue; one that it refuses leaves the others alone."""
-        try:
-            self._outbox.enqueue(map(Wake.of, batch), sweep=sweep_id)
-        except QueueRefusedError as error:
-            meter.fail(error)
-            logger.warning("a batch is not taken, so each goes by itself", extra=told(error))
-        except QueueUnavailableError as error:
-            meter.fail(error)
-            logger.warning("the queue is out of reach", extra=told(error))
-            return []
-        else:
-            return batch
-        taken = []
-        for each in batch:
-            try:
-                self._outbox.enqueue([Wake.of(each)], sweep=sweep_id)
-            except QueueRefusedError as error:
-                meter.fail(error)
-                extra = {"run_id": each.run_id, **told(error)}
-                logger.error("the next sweep has to enqueue a run", extra=extra)
-            except QueueUnavailableError as error:
-                meter.fail(error)
-                logger.warning("the queue is out of reach", extra=told(error))
-                break
-            else:
-                taken.append(each)
-        return taken
 
     def _rest_of(self, pending: Pending) -> timedelta:
         """How long a sweep leaves a run alone: longer, the longer Slack has not taken it."""

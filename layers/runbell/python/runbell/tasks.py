@@ -138,14 +138,19 @@ class Story:
         return bool(self.ends) and self.ends[-1].run_id == run_id
 
     @property
-    def typical(self) -> timedelta | None:
-        """The median duration of the latest successes; None while there are too few."""
+    def durations(self) -> tuple[int, ...]:
+        """How many seconds the latest successes took; none while there are too few."""
         took = [
             end.seconds
             for end in self.ends
             if end.outcome == Outcome.SUCCESS and end.seconds is not None
         ][-TYPICAL_OF:]
-        return timedelta(seconds=median(took)) if len(took) >= LEAST_KNOWN else None
+        return tuple(took) if len(took) >= LEAST_KNOWN else ()
+
+    @property
+    def typical(self) -> timedelta | None:
+        """The median duration of the latest successes; None while there are too few."""
+        return timedelta(seconds=median(self.durations)) if self.durations else None
 
 
 def _after(streak: Streak, end: End) -> Streak:

@@ -1,7 +1,8 @@
-"""What a schedule asks of poll."""
+"""What a schedule asks of poll, or poll of itself."""
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,12 +22,14 @@ class TickRequest:
         run_ids: The runs to look at; None when all that could have changed are meant.
         digest: Whether people are to be told how the last day went, instead of a tick.
         at: For when that was scheduled; None where nobody says.
+        comeback: The moment of the look ahead of the schedule that this is, instead of a tick.
     """
 
     connection: str
     run_ids: tuple[str, ...] | None
     digest: bool = False
     at: datetime | None = None
+    comeback: str | None = None
 
 
 def parse_tick(event: Any) -> TickRequest:
@@ -36,9 +39,13 @@ def parse_tick(event: Any) -> TickRequest:
     that nobody has filled in counts for nothing. See
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html.
 
+    With {"comeback": "…"} it is a look ahead of the schedule. Such a word comes in a batch of one
+    from a queue: see Comeback.
+
     Raises:
         RequestError: It is something else.
     """
+    event = _word_in(event)
     if not isinstance(event, dict):
         raise RequestError('must be an object such as {"connection": "default"}', "event")
     connection = event.get("connection", DEFAULT)
@@ -54,6 +61,11 @@ def parse_tick(event: Any) -> TickRequest:
         at = event.get("at")
         moment = instant(at) if isinstance(at, str) else None
         return TickRequest(connection, None, digest=True, at=moment)
+    comeback = event.get("comeback")
+    if comeback is not None:
+        if not isinstance(comeback, str):
+            raise RequestError("must be a moment", "event.comeback")
+        return TickRequest(connection, None, comeback=comeback)
     run_ids = event.get("runIDs")
     if run_ids is None:
         return TickRequest(connection, None)
@@ -64,3 +76,15 @@ def parse_tick(event: Any) -> TickRequest:
             f"must be a list of run IDs, strings of up to {LONGEST_ID} characters", "event.runIDs"
         )
     return TickRequest(connection, tuple(run_ids))
+
+
+def _word_in(event: Any) -> Any:
+    """The queue message in a batch of one; the event itself if it is no batch."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    if records is None:
+        return event
+    try:
+        [record] = records
+        return json.loads(record["body"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise RequestError("must be a batch of one message of JSON", "event.Records") from None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from runbell.checker import Check, Checker
 from runbell.connections import Connection, ConnectionStore, Scan
@@ -20,6 +21,9 @@ from runbell.run import timestamp
 from runbell.store import RunStore
 from runbell.sweeper import Sweeper
 from runbell.table import Table
+
+if TYPE_CHECKING:
+    from runbell.ahead import Ahead
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Watcher:
         open_checker: Makes what looks at one run, as the connection is now.
         open_duties: Makes what does other things that are due; see Round.
         table: Counts what is asked of it.
+        ahead: Plans looks ahead of the schedule, if such are wanted.
         now: The time of day.
     """
 
@@ -77,6 +82,7 @@ class Watcher:
         open_duties: Callable[[Checker], Mapping[str, Duty]],
         table: Table,
         *,
+        ahead: Ahead | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._name = name
@@ -86,6 +92,7 @@ class Watcher:
         self._open_checker = open_checker
         self._open_duties = open_duties
         self._table = table
+        self._ahead = ahead
         self._now = now
         self._settled = Settled()
 
@@ -117,21 +124,17 @@ class Watcher:
         meter.measure(Metric.PENDING_AGE, sweep.oldest)
         work = Work(Counter(enqueued=sweep.enqueued))
         before = self._connections.get(self._name)
-        application = self._open_checker(before).client.application
-        connection = _begun(before, application, self._now())
-        checker = self._open_checker(connection)
+        connection, checker = self._opened(before)
         requests = checker.client.requests_made
-        looks = Looks(self._name, self._store, now=self._now)
         if run_ids is None:
-            duties = self._open_duties(checker)
-            about = Round(
-                checker, duties, looks, self._store, self._settled, work, deadline, now=self._now
-            )
-            scan = about.go(connection.scan)
+            about = self._round(checker, work, deadline)
+            scan = self._planned(connection, about.go(connection.scan), about, work)
             if scan != before.scan:
                 self._connections.save_scan(self._name, scan)
+            self._call(scan)
         else:
             check = partial(checker.check, deadline=deadline)
+            looks = Looks(self._name, self._store, now=self._now)
             work.add(looks.at_each(check, list(dict.fromkeys(run_ids)), deadline))
         if work.tally.pop("refused", 0) and not work.tally["checked"]:
             raise AlgoliaCredentialError("Algolia refuses the credentials of every run looked at")
@@ -143,6 +146,72 @@ class Watcher:
             table_calls=self._table.calls_made - calls,
             pending_age=sweep.oldest,
         )
+
+    def come_back(self, moment: str, deadline: Deadline) -> Report:
+        """Look, ahead of the schedule, at what is new; leave all else to the next tick.
+
+        Only the comeback that the connection waits for does that: another was doubled, or a later
+        look has planned anew. It is no tick, since it sweeps nothing.
+
+        Args:
+            moment: Which comeback it is.
+            deadline: When to be done.
+
+        Raises:
+            NotKnownError, ConfigurationError, StoreUnavailableError: As `tick`.
+            AlgoliaError, OutOfTimeError, SecretUnavailableError: The list can't be had. Nothing
+                further is asked for before the next tick.
+        """
+        calls = self._table.calls_made
+        before = self._connections.get(self._name)
+        if self._ahead is None or before.scan.comeback != moment:
+            return Report(table_calls=self._table.calls_made - calls)
+        work = Work()
+        connection, checker = self._opened(before)
+        requests = checker.client.requests_made
+        scan = self._ahead.spent(replace(connection.scan, comeback=None))
+        try:
+            about = self._round(checker, work, deadline)
+            scan = self._planned(connection, about.glance(scan), about, work)
+        finally:  # what has failed was a look all the same
+            self._connections.save_scan(self._name, scan, is_ahead=True)
+        self._call(scan)
+        for name in ("refused", "unread"):
+            work.tally.pop(name, 0)
+        return Report(
+            **work.tally,
+            requests=checker.client.requests_made - requests,
+            table_calls=self._table.calls_made - calls,
+        )
+
+    def _opened(self, before: Connection) -> tuple[Connection, Checker]:
+        """The connection as it is looked at from now on, and what looks at its runs."""
+        application = self._open_checker(before).client.application
+        connection = _begun(before, application, self._now())
+        return connection, self._open_checker(connection)
+
+    def _round(self, checker: Checker, work: Work, deadline: Deadline) -> Round:
+        return Round(
+            checker,
+            self._open_duties(checker),
+            Looks(self._name, self._store, now=self._now),
+            self._store,
+            self._settled,
+            work,
+            deadline,
+            now=self._now,
+        )
+
+    def _planned(self, connection: Connection, scan: Scan, about: Round, work: Work) -> Scan:
+        """Say when to come back; where something has failed, that is left to the schedule."""
+        active = () if work.tally["failed"] else about.active
+        if self._ahead is None:
+            return replace(scan, comeback=None)
+        return self._ahead.planned(connection, scan, active)
+
+    def _call(self, scan: Scan) -> None:
+        if self._ahead is not None:
+            self._ahead.call(scan)
 
 
 def _begun(connection: Connection, application: str, now: datetime) -> Connection:

@@ -1,29 +1,33 @@
-"""A way into Slack that begins nothing for which the time does not suffice."""
+"""A way into Slack that begins nothing too early, nor what there is no time left for."""
 
 from __future__ import annotations
 
 from runbell.deadline import Deadline
-from runbell.errors import OutOfTimeError
+from runbell.errors import OutOfTimeError, SlackLaterError
 from runbell.slack.messages import Message
 from runbell.slack.messenger import Messenger, Place
+from runbell.slack.pace import Pace
 
 ONE_REQUEST = 9.0
 """Seconds that one request to Slack may take, its TIMEOUT, with the note of it in the table."""
 
 
 class TimelyMessenger:
-    """Looks at the clock before each request, so that none is cut off by the function's end.
+    """Looks at the clock before each request, so that none is cut off by the function's end, and
+    posts at the pace that Slack wants.
 
     Its methods are those of Messenger; besides, they raise OutOfTimeError.
 
     Args:
         slack: The way into Slack.
         deadline: When to be done.
+        pace: At which posts follow one another.
     """
 
-    def __init__(self, slack: Messenger, deadline: Deadline) -> None:
+    def __init__(self, slack: Messenger, deadline: Deadline, pace: Pace) -> None:
         self._slack = slack
         self._deadline = deadline
+        self._pace = pace
         self.can_edit = slack.can_edit
 
     def post(
@@ -35,8 +39,14 @@ class TimelyMessenger:
         broadcast: bool = False,
     ) -> Place:
         """Post a message; see Messenger."""
+        self._pace.wait(channel)
         self._leave_time()
-        return self._slack.post(channel, message, thread=thread, broadcast=broadcast)
+        try:
+            return self._slack.post(channel, message, thread=thread, broadcast=broadcast)
+        except SlackLaterError as error:
+            if error.retry_after is not None:
+                self._pace.slow_down()
+            raise
 
     def edit(self, place: Place, message: Message) -> None:
         """Edit a message; see Messenger."""
