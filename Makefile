@@ -11,7 +11,7 @@ BLOCK_TYPES := local/slack/types
 CODE := layers/runbell/python/runbell functions local ops tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up counts gallery test season chaos lint audit format build deploy redrive restore bench lock block-types clean
+.PHONY: help setup demo up counts gallery test season chaos lint audit format build deploy redrive restore bench profile lock block-types clean
 
 help: ## List what there is
 	@echo "Runbell tells a team on Slack what happens to their Algolia ingestion runs."
@@ -70,11 +70,14 @@ redrive: $(VENV)/.done ## Send dead letters back: make redrive ARGS="--stack run
 restore: $(VENV)/.done ## Put a restored table's items back: make restore ARGS="--stack runbell --from TABLE"
 	@$(BIN)/python -m ops restore $(ARGS)
 
-bench: $(VENV)/.done ## Measure against a plain handler, pair by pair
+bench: $(VENV)/.done .venv-aws/.done .venv-lambda/.done .venv-peer/.done ## Measure beside a plain handler, pair by pair
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+profile: $(VENV)/.done .venv-aws/.done .venv-lambda/.done .venv-peer/.done ## Show where a quiet tick's CPU time goes
+	@$(BIN)/python -m benchmarks.tick_profile
+
 lock: $(VENV)/.done ## Pin every dependency anew, with hashes
-	@for group in dev aws lambda audit; do \
+	@for group in dev aws lambda peer audit; do \
 		echo "requirements/$$group.txt" && $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 			--generate-hashes --no-annotate --no-header --upgrade --group $$group -o requirements/$$group.txt || exit 1; done
 	@echo "layers/dependencies/requirements.txt" && $(BIN)/uv pip compile --quiet --universal --python-version 3.13 \
@@ -84,7 +87,7 @@ block-types: $(BLOCK_TYPES)/node_modules/.done ## Make the schema of Slack's blo
 	@cd $(BLOCK_TYPES) && node schema.mjs
 
 clean: ## Remove what was built and installed here
-	rm -rf .venv .venv-aws .venv-lambda .venv-audit .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(BLOCK_TYPES)/node_modules
+	rm -rf .venv .venv-aws .venv-lambda .venv-peer .venv-audit .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(BLOCK_TYPES)/node_modules
 
 # Each environment is made anew when its requirements have changed. `.venv` comes first: it holds
 # the installer of the others.
@@ -114,6 +117,7 @@ $(BLOCK_TYPES)/node_modules/.done: $(BLOCK_TYPES)/package-lock.json
 
 SETTING_UP_aws := the local AWS
 SETTING_UP_lambda := what the Lambda runtime brings
+SETTING_UP_peer := the plain handler that is measured beside
 SETTING_UP_audit := what looks for weak spots
 
 define OFFLINE

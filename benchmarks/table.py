@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from os import cpu_count
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -34,10 +37,30 @@ class Row:
         return self.ratio <= self.goal
 
 
+def compared(name: str, unit: str, pairs: Sequence[tuple[float, float]], goal: float) -> Row:
+    """Put pairs together, each of ours and the peer's, that were measured one after the other."""
+    ratios = [ours / peer for ours, peer in pairs]
+    ours, peer = median(ours for ours, _ in pairs), median(peer for _, peer in pairs)
+    return Row(
+        name=name,
+        unit=unit,
+        ours=round(ours, 3),
+        peer=round(peer, 3),
+        ratio=round(ours / peer, 4),
+        lowest=round(min(ratios), 4),
+        highest=round(max(ratios), 4),
+        goal=goal,
+    )
+
+
+def machine() -> dict[str, Any]:
+    """What was measured on."""
+    return {"python": platform.python_version(), "cores": cpu_count()}
+
+
 def show(title: str, rows: Sequence[Row], remarks: Sequence[str] = ()) -> str:
     """Draw the rows as a table of plain text."""
-    unit = rows[0].unit if rows else ""
-    head = [title, f"median {unit}", f"peer {unit}", "ratio", "spread", "goal", ""]
+    head = [title, "median", "peer", "", "ratio", "spread", "goal", ""]
     lines = [head, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     drawn = [
@@ -62,8 +85,14 @@ def _cells(row: Row) -> list[str]:
         row.name,
         f"{row.ours:.1f}",
         f"{row.peer:.1f}",
-        f"{row.ratio:.2f}",
-        f"{row.lowest:.2f}..{row.highest:.2f}",
-        f"{row.goal:.2f}",
+        row.unit,
+        ratio_in_words(row.ratio),
+        f"{ratio_in_words(row.lowest)}..{ratio_in_words(row.highest)}",
+        ratio_in_words(row.goal),
         "ok" if row.is_met else "missed",
     ]
+
+
+def ratio_in_words(ratio: float) -> str:
+    """A ratio, with two digits that count."""
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"

@@ -10,10 +10,13 @@ import json
 import os
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from algoliasearch.http.exceptions import AlgoliaException
+from algoliasearch.http.hosts import Host, HostsCollection
 from algoliasearch.ingestion.client import IngestionClientSync
+from algoliasearch.ingestion.config import IngestionConfig
 from algoliasearch.ingestion.models.run import Run
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -42,12 +45,17 @@ def table() -> Any:
 @cache
 def algolia() -> IngestionClientSync:
     credentials = secret("ALGOLIA_SECRET_ARN")
-    return IngestionClientSync(credentials["app_id"], credentials["api_key"], credentials["region"])
+    config = IngestionConfig(credentials["app_id"], credentials["api_key"], credentials["region"])
+    if "ALGOLIA_BASE_URL" in os.environ:  # a stand-in
+        url = urlsplit(os.environ["ALGOLIA_BASE_URL"])
+        config.hosts = HostsCollection([Host(url.hostname or "", url.scheme, url.port)])
+    return IngestionClientSync.create_with_config(config)
 
 
 @cache
 def slack() -> WebClient:
-    return WebClient(token=secret("SLACK_SECRET_ARN")["bot_token"])
+    base_url = os.environ.get("SLACK_BASE_URL", WebClient.BASE_URL)
+    return WebClient(secret("SLACK_SECRET_ARN")["bot_token"], base_url)
 
 
 def message(run: Run) -> str:
