@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import runbell
@@ -50,6 +50,10 @@ ON_THE_WAY = frozenset({
     "REQUESTS_CA_BUNDLE",
 })  # fmt: skip
 """Variables that say how requests gets to Algolia."""
+
+CONNECTIONS = 64
+"""Connections whose parts a process keeps. Each has a way into Algolia that stays open, and Lambda
+gives a process 1,024 open files: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html."""
 
 
 @cache
@@ -126,7 +130,7 @@ def outbox() -> Outbox:
     return Outbox(_client("sqs"), settings().queue_url)
 
 
-@cache
+@lru_cache(CONNECTIONS)
 def watcher(name: str) -> Watcher:
     """What looks at the runs of a connection."""
     from runbell.sweeper import Sweeper
@@ -240,7 +244,7 @@ def _checker(connection: Connection) -> Checker:
     )
 
 
-@cache
+@lru_cache(CONNECTIONS)
 def _ingestion(secret_id: str, called: str = "ALGOLIA") -> tuple[IngestionClient, Background]:
     """The way into Algolia that a secret opens, and what is known of its tasks."""
     from runbell.background import Background
@@ -267,7 +271,7 @@ def _client_of_algolia(secret_id: str, called: str) -> IngestionClient:
     return IngestionClient(secret, session, base_url=settings().algolia_base_url)
 
 
-@cache
+@lru_cache(CONNECTIONS)
 def trial(connection: str) -> Trial:
     """What sends test messages."""
     from runbell.trial import Trial
