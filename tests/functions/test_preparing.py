@@ -84,11 +84,10 @@ def test_a_proxy_is_asked_where_there_is_one(
 
 
 def test_a_process_that_serves_many_connections_keeps_the_parts_of_some(
-    environment: dict[str, str],
+    handlers: Callable[[str], Handler],
 ) -> None:
     """Each holds an open file, of which Lambda gives a process about a thousand."""
-    forget()
+    handlers("poll")
     for number in range(2 * assembly.CONNECTIONS):
         assembly.watcher(f"connection-{number}")
     assert assembly.watcher.cache_info().currsize == assembly.CONNECTIONS
-    forget()
