@@ -3,25 +3,22 @@
 Run it with `python -m benchmarks.busy_tick`, or with `--changes 1000` for a tenth of it.
 
 Runs of a thousand tasks end within a second, one in twenty of them badly, and none was known
-before. Then ticks go by until one finds nothing more. Each is poll's own handler in a process of
-its own, with the time limit that the template gives it; the table and the queue are the local
-AWS's, and Algolia is the stand-in. Between two ticks all that is in the queue counts as told.
+before. Then ticks go by until one finds nothing more. Each is poll as SAM has built it, in a
+process of its own, with the time limit that the template gives it; the table and the queue are the
+local AWS's, and Algolia is the stand-in. Between two ticks all that is in the queue counts as told.
 
-The peer is handed the runs by their IDs: it fetches each, compares and saves it. Its post to Slack
-is left out, as with us it is notify's.
+The peer is handed runs by their IDs: it fetches each, compares it, posts a message, and saves it.
+The post is in its figures; with us it is notify's.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,8 +29,10 @@ from local.aws import ROOT
 
 sys.path.insert(0, str(ROOT / "layers" / "runbell" / "python"))
 
-from benchmarks.stage import PEER, PYTHON, Stage, stage
-from benchmarks.table import keep
+from benchmarks import page
+from benchmarks.stage import Artifacts, Code, Stage, stage
+from benchmarks.table import keep, machine
+from benchmarks.warm_process import Cost, WarmFunction
 from local.season.dynamodb import QuickDynamoDB
 from local.table import template
 from runbell.items import Delivery, RunItem, parse_item
@@ -54,58 +53,10 @@ PEERS_SHARE = 20
 
 MOST_TICKS = 30
 
-OURS = (ROOT / ".venv" / "bin" / "python", ROOT / "functions" / "poll", sys.path[0])
+PEERS_TIME = 600.0
+"""Seconds that the peer has for all of them: it has no way to go on with another invocation."""
 
 TOLD = Delivery(channel_id="C1", ts="1.1", told=1, shown=1)
-
-
-@dataclass(frozen=True)
-class Invoked:
-    """What one invocation answered and took; see `benchmarks.warm`."""
-
-    answer: Mapping[str, int]
-    seconds: float
-    cpu: float
-    peak: float
-    requests: Mapping[str, int]
-
-
-class Process:
-    """A function's process, which is kept warm."""
-
-    def __init__(self, running: subprocess.Popen[str]) -> None:
-        self._running = running
-
-    def invoke(self, event: object, seconds: float) -> Invoked:
-        """Have it answer an event, within so many seconds."""
-        assert self._running.stdin is not None
-        assert self._running.stdout is not None
-        print(
-            json.dumps({"event": event, "seconds": seconds}),
-            file=self._running.stdin,
-            flush=True,
-        )
-        line = self._running.stdout.readline()
-        if not line:
-            raise SystemExit("the function has died; its last words are above")
-        return Invoked(**json.loads(line))
-
-
-@contextmanager
-def process(
-    environment: Mapping[str, str], python: Path, *path: Path | str, options: Sequence[str] = ()
-) -> Iterator[Process]:
-    """Start a function's process, and end it."""
-    with subprocess.Popen(
-        [python, Path(__file__).with_name("warm.py"), *options],
-        env={**environment, "PYTHONPATH": ":".join(map(str, path))},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as running:
-        yield Process(running)
-        assert running.stdin is not None
-        running.stdin.close()
 
 
 class Queue:
@@ -142,11 +93,11 @@ class Queue:
     def runs(self) -> Iterator[RunItem]:
         """All runs that the table holds."""
         read = TypeDeserializer().deserialize
-        pages = self._dynamodb.get_paginator("scan").paginate(
+        parts = self._dynamodb.get_paginator("scan").paginate(
             TableName=self._name, ConsistentRead=True
         )
-        for page in pages:
-            for found in page["Items"]:
+        for part in parts:
+            for found in part["Items"]:
                 if found["pk"]["S"].startswith("run#"):
                     yield parse_item({name: read(value) for name, value in found.items()})
 
@@ -167,47 +118,55 @@ def lives(changes: int) -> list[RunLife]:
     ]
 
 
-def play(on: Stage, changes: int, limit: float) -> tuple[list[Invoked], list[str], float]:
+def play(on: Stage, poll: Code, changes: int, limit: float) -> tuple[list[Cost], list[str], float]:
     """Let poll find the changes; answers with its ticks, what is wrong, and its memory before."""
     environment = on.ours()
     queue = Queue(on, environment)
-    for number in range(TASKS):
-        names = {"sourceID": f"source-{number}", "destinationID": f"destination-{number}"}
-        on.algolia.put_task({"taskID": f"task-{number}", "action": "replace", **names})
-        on.algolia.put_source({"sourceID": names["sourceID"], "name": f"Source {number}"})
-        on.algolia.put_destination(
-            {
-                "destinationID": names["destinationID"],
-                "name": f"Destination {number}",
-                "input": {"indexName": f"index-{number}"},
-            }
-        )
-    ticks: list[Invoked] = []
-    with process(environment, *OURS) as poll:
-        before = poll.invoke({}, limit).peak
+    _put_tasks(on)
+    ticks: list[Cost] = []
+    with WarmFunction(poll, environment) as function:
+        before = function.answer({}, limit).memory
         began = time.time()
         made = lives(changes)
         time.sleep(changes * APART)
         on.algolia.play(*made, start=began)
         while len(ticks) < MOST_TICKS:
-            ticks.append(poll.invoke({}, limit))
-            print(f"  {_words_for(ticks[-1])}", flush=True)
+            ticks.append(function.answer({}, limit))
+            print(f"  {_in_words(ticks[-1])}", flush=True)
             if not ticks[-1].answer["checked"]:
                 break
             queue.drain()
     return ticks, list(_faults(made, queue)), before
 
 
+def _put_tasks(on: Stage) -> None:
+    """Let Algolia know what the tasks are called."""
+    for number in range(TASKS):
+        source, destination = f"source-{number}", f"destination-{number}"
+        on.algolia.put_task(
+            {
+                "taskID": f"task-{number}",
+                "action": "replace",
+                "sourceID": source,
+                "destinationID": destination,
+            }
+        )
+        on.algolia.put_source({"sourceID": source, "name": f"Source {number}"})
+        on.algolia.put_destination(
+            {
+                "destinationID": destination,
+                "name": f"Destination {number}",
+                "input": {"indexName": f"index-{number}"},
+            }
+        )
+
+
 def _faults(made: Sequence[RunLife], queue: Queue) -> Iterator[str]:
     expected = [life.run_id for life in made]
-    versions = {item.run_id: item.version for item in queue.runs()}
-    saved = Counter(versions.get(run_id, 0) for run_id in expected)
-    # A first failure that is over by now is saved once more, with a note that says so.
-    if saved[0] or len(versions) != len(expected):
-        yield f"{saved[0]} of {len(expected)} runs are not in the table"
-    histories = Counter(len(item.history) for item in queue.runs())
-    if histories != {1: len(expected)}:
-        yield f"runs have been seen to change so often: {dict(histories)}"
+    changes = {item.run_id: len(item.history) for item in queue.runs()}
+    if changes != dict.fromkeys(expected, 1):
+        counts = Counter(changes.get(run_id, 0) for run_id in expected)
+        yield f"runs were saved with so many changes, and not with one: {dict(counts)}"
     first = Counter(wake.run_id for wake in queue.words if wake.version == 1)
     if first != Counter(expected):
         lost = len(set(expected) - first.keys())
@@ -224,21 +183,20 @@ def _faults(made: Sequence[RunLife], queue: Queue) -> Iterator[str]:
         yield f"the runs of {disordered} tasks are not in the queue in the order of their ends"
 
 
-def _words_for(tick: Invoked) -> str:
+def _in_words(tick: Cost) -> str:
     done = {name: n for name, n in tick.answer.items() if n}
-    return f"{tick.seconds:.1f} s, {tick.cpu:.1f} s CPU, {tick.peak:.0f} MB: {done}"
+    return f"{tick.wall / 1000:.1f} s, {tick.cpu / 1000:.1f} s CPU, {tick.memory:.0f} MB: {done}"
 
 
-def play_peer(on: Stage, changes: int) -> Invoked:
+def play_peer(on: Stage, peer: Code, changes: int) -> Cost:
     """Hand the peer the runs."""
     on.peers_algolia.play(*lives(changes), start=time.time() - 60)
     run_ids = [f"run-{number:06}" for number in range(changes)]
-    (packages,) = (ROOT / ".venv-peer" / "lib").glob("python*/site-packages")
-    with process(on.peer(), PYTHON, PEER, packages, options=["--without-slack"]) as peer:
-        peer.invoke({"runIDs": []}, 600)
-        taken = peer.invoke({"runIDs": run_ids}, 600)
-    assert taken.answer["announced"] == changes, taken.answer
-    return taken
+    with WarmFunction(peer, on.peer()) as function:
+        function.answer({"runIDs": []})
+        cost = function.answer({"runIDs": run_ids}, PEERS_TIME)
+    assert cost.answer["announced"] == changes, cost.answer
+    return cost
 
 
 def main() -> int:
@@ -250,45 +208,52 @@ def main() -> int:
     changes = options.changes
     if changes < PEERS_SHARE:
         parser.error(f"the peer has nothing to do with fewer than {PEERS_SHARE}")
-    template_says = float(template()["Resources"]["PollFunction"]["Properties"]["Timeout"])
-    limit = options.limit or template_says
-    print(f"{changes:,} changes, {limit:.0f} s a tick:")
-    with stage() as on:
-        ticks, wrong, before = play(on, changes, limit)
+    limit = options.limit or template()["Resources"]["PollFunction"]["Properties"]["Timeout"]
+    print(f"{changes:,} changes, {limit:.0f} s a tick:", flush=True)
+    with tempfile.TemporaryDirectory() as folder, stage() as on:
+        artifacts = Artifacts(Path(folder))
+        ticks, wrong, before = play(on, artifacts.ours("poll"), changes, limit)
         peers = changes // PEERS_SHARE
-        peer = play_peer(on, peers)
+        peer = play_peer(on, artifacts.peer(), peers)
     *busy, quiet = ticks
-    seconds, cpu = sum(tick.seconds for tick in busy), sum(tick.cpu for tick in busy)
     asked: Counter[str] = sum((Counter(tick.requests) for tick in busy), Counter())
-    queued = asked.pop("SendMessageBatch", 0)
+    words = asked.pop("SendMessageBatch", 0)
+    wall, cpu = sum(tick.wall for tick in busy), sum(tick.cpu for tick in busy)
+    theirs = Counter(peer.requests)
+    of_each = {
+        "changes a second": (1000 * changes / wall, 1000 * peers / peer.wall),
+        "CPU for each change, ms": (cpu / changes, peer.cpu / peers),
+        "calls to DynamoDB for each": (asked.total() / changes, theirs.total() / peers),
+        "requests to SQS for each": (words / changes, 0.0),
+        "requests to Algolia for each": (
+            sum(tick.answer["requests"] for tick in busy) / changes,
+            1.0,
+        ),
+    }
+    lines = [[name, f"{ours:.2f}", f"{peers:.2f}"] for name, (ours, peers) in of_each.items()]
+    drawn = page.table(["", "Runbell", "peer"], lines)
+    longest = max(tick.wall for tick in busy) / 1000
+    remark = (
+        f"{changes:,} changes at once took {len(busy)} ticks of up to {longest:.0f} s; each was "
+        f"committed once and enqueued once. The function held {quiet.memory:.0f} MB at the most, "
+        f"and {before:.0f} MB before. The peer was handed {peers:,}; its figures have its posts to "
+        "Slack in them, which with us are notify's."
+    )
+    print("\n".join([drawn, *(wrong or [remark])]))
     facts = {
+        **machine(),
         "changes": changes,
         "limit": limit,
         "ticks": len(busy),
-        "longest": round(max(tick.seconds for tick in busy), 1),
-        "changes_a_second": round(changes / seconds, 1),
-        "cpu_ms": round(1000 * cpu / changes, 2),
-        "table_calls": round(asked.total() / changes, 3),
-        "queue_requests": round(queued / changes, 3),
-        "algolia_requests": round(sum(tick.answer["requests"] for tick in busy) / changes, 3),
-        "megabytes": round(quiet.peak),
+        "longest": round(longest, 1),
+        "megabytes": round(quiet.memory),
         "megabytes_before": round(before),
-        "peers_changes": peers,
-        "peers_changes_a_second": round(peers / peer.seconds, 1),
-        "peers_cpu_ms": round(1000 * peer.cpu / peers, 2),
-        "peers_table_calls": round(sum(peer.requests.values()) / peers, 3),
-        "wrong": len(wrong),
+        "of_each": {name: [round(each, 3) for each in both] for name, both in of_each.items()},
+        "wrong": wrong,
     }
-    print(
-        f"{facts['ticks']} ticks, the longest {facts['longest']} s; "
-        f"{facts['changes_a_second']} changes a second (peer {facts['peers_changes_a_second']})\n"
-        f"for each change: {facts['cpu_ms']} ms CPU (peer {facts['peers_cpu_ms']}), "
-        f"{facts['table_calls']} table calls (peer {facts['peers_table_calls']}), "
-        f"{facts['queue_requests']} to the queue, {facts['algolia_requests']} to Algolia (peer 1)\n"
-        f"memory: {facts['megabytes']} MB at the most, {facts['megabytes_before']} before"
-    )
-    print("\n".join(wrong) or f"{changes:,} committed once and enqueued once")
     keep("busy_tick", [], facts)
+    if not wrong:
+        page.put("busy_tick", f"{remark}\n\n{drawn}")
     return 1 if wrong else 0
 
 

@@ -292,7 +292,9 @@ def in_words(found: Mapping[str, float]) -> list[str]:
         say("memory", ".0f"),
         say("floor"),
         say("busy"),
-        f"{say('busy_requests', '.0f')} + {say('busy_table_calls', '.0f')}",
+        f"{say('busy_requests', '.0f')} + {say('busy_table_calls', '.0f')}"
+        if "busy" in found
+        else "-",
         say("peer", ",.0f"),
         say("its_busy", ",.0f"),
     ]

@@ -23,12 +23,14 @@ class Cost:
         cpu: Milliseconds of CPU time, of all its threads.
         wall: Milliseconds until it came.
         memory: The most MB that the process has held so far.
+        requests: How many it has made to AWS, by operation.
         answer: What the function answered.
     """
 
     cpu: float
     wall: float
     memory: float
+    requests: Mapping[str, int]
     answer: Any
 
 
@@ -67,9 +69,9 @@ class WarmFunction:
     ) -> None:
         self._process.communicate()
 
-    def answer(self, event: Any) -> Cost:
-        """Have it answer one event."""
-        return Cost(**self._ask(do="answer", event=event))
+    def answer(self, event: Any, seconds: float = 50.0) -> Cost:
+        """Have it answer one event, within so many seconds."""
+        return Cost(**self._ask(do="answer", event=event, seconds=seconds))
 
     def profile(
         self, event: Any, times: int, parts: Mapping[str, Sequence[Place]], rest: str
