@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -18,6 +19,9 @@ import requests
 from local.aws import REGION, ROOT, LocalAws, LocalStackError
 
 BUILT = ROOT / ".aws-sam" / "build"
+
+SOURCES = ("template.yaml", "functions", "layers")
+"""What is built."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,10 @@ class FunctionFailedError(Exception):
 
 
 def build() -> Path:
-    """Build the template's artifacts with SAM; quick when nothing has changed.
+    """Build the template's artifacts with SAM, if its sources have changed since.
+
+    SAM removes what is there first, even where it then puts the same back; who runs what is built
+    at that moment would find it gone.
 
     Returns:
         The built template.
@@ -120,8 +127,22 @@ def build() -> Path:
     Raises:
         LocalStackError: SAM could not; the message is its own.
     """
-    _sam("build", "--cached", "--parallel")
+    stamp, sources = BUILT / "sources.sha256", _digest()
+    if not stamp.exists() or stamp.read_text("utf-8") != sources:
+        _sam("build", "--cached", "--parallel")
+        stamp.write_text(sources, "utf-8")
     return BUILT / "template.yaml"
+
+
+def _digest() -> str:
+    """What tells the sources from others: each file's path and content."""
+    digest = hashlib.sha256()
+    for source in SOURCES:
+        for path in sorted([ROOT / source, *(ROOT / source).rglob("*")]):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_size}\0".encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def deploy(aws: LocalAws, name: str = "runbell-local", **parameters: str) -> Stack:

@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,11 +15,15 @@ from botocore.exceptions import EndpointConnectionError
 
 from local.algolia import AlgoliaStandIn
 from local.faults import Fault
+from runbell.background import Background
+from runbell.batch import FRESH, Batch
 from runbell.connections import ConnectionStore
 from runbell.deadline import Deadline
+from runbell.errors import StoreUnavailableError
 from runbell.items import RunItem, run_key
 from runbell.looks import AT_ONCE, ROWS_AT_ONCE
 from runbell.outbox import BATCH, Outbox, Wake
+from runbell.rules import Watch
 from runbell.run import Run
 from runbell.schema import ATTRIBUTE, SCHEMA
 from runbell.store import RunStore
@@ -49,6 +54,62 @@ def end(show: Show, clock: Clock, rebuild: Rebuild) -> Callable[[int, int], list
         return names
 
     return play
+
+
+def test_news_does_not_wait_for_the_look_at_another_task(
+    show: Show, rebuild: Rebuild, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What went wrong in a run is asked for while others' words are few and ready."""
+    told, enqueue = threading.Event(), Outbox.enqueue
+
+    def hear(outbox: Outbox, wakes: Iterable[Wake], *, sweep: str = "") -> int:
+        words = list(wakes)
+        taken = enqueue(outbox, words, sweep=sweep)
+        if "good" in {wake.run_id for wake in words}:
+            told.set()
+        return taken
+
+    def wait(*_: object) -> None:
+        assert told.wait(10), "the word of the other task's run is kept back"
+
+    monkeypatch.setattr(Outbox, "enqueue", hear)
+    monkeypatch.setattr(Background, "what_went_wrong", wait)
+    show("bad", "finished", "failure", taskID="task-1")
+    show("good", "finished", "success", taskID="task-2")
+    rebuild().tick(Deadline(60))
+    assert {wake.run_id for wake in queue.wakes()} == {"bad", "good"}
+
+
+def test_what_is_saved_is_told_though_the_look_fails_after_that(
+    show: Show, rebuild: Rebuild, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first failure's message says that it is over, before the recovery is saved."""
+    watcher = rebuild()
+    show("bad", "finished", "failure")
+    watcher.tick(Deadline(60))
+    queue.drain()
+    show("well", "finished", "success")
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreUnavailableError("it throttles")
+
+    monkeypatch.setattr(RunStore, "commit", fail)
+    with pytest.raises(StoreUnavailableError):
+        watcher.check("well", Deadline(60))
+    assert [wake.run_id for wake in queue.wakes()] == ["bad"]
+
+
+def test_what_was_read_long_ago_is_read_again(store: RunStore, outbox: Outbox) -> None:
+    """Somebody may have muted a task, or watched a run, which changes no version."""
+    moments = iter([0.0, FRESH - 1, FRESH + 1])
+    run = Run("run-1", "app", "task-1", "started", "update", "2026-03-02T09:00:00.000Z")
+    other = replace(run, run_id="run-2")
+    batch = Batch("default", store, outbox, [run, other], clock=moments.__next__)
+    store.put_watch("default", "run-1", Watch())
+    store.put_watch("default", "run-2", Watch())
+
+    assert batch.items_of(run)[0].watch is None
+    assert batch.items_of(other)[0].watch is not None
 
 
 def in_steps(steps: int) -> Deadline:

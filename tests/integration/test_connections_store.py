@@ -258,3 +258,25 @@ def test_a_check_through_one_connection_is_not_known_to_the_other(
     saw("started")
 
     assert store.get("shop", "run-1").snapshot is None
+
+
+def test_a_look_ahead_is_taken_once(connections: ConnectionStore) -> None:
+    connections.save_scan(DEFAULT, Scan(comeback="2026-03-02T09:00:10.000Z"))
+    whole_at = "2026-03-02T09:01:30.000Z"
+
+    assert not connections.take_comeback(DEFAULT, "2026-03-02T09:00:00.000Z", whole_at)
+    assert connections.take_comeback(DEFAULT, "2026-03-02T09:00:10.000Z", whole_at)
+    assert not connections.take_comeback(DEFAULT, "2026-03-02T09:00:10.000Z", whole_at)
+    assert connections.get(DEFAULT).scan == Scan(budget_whole_at=whole_at)
+
+
+def test_a_look_ahead_leaves_what_it_has_not_changed(connections: ConnectionStore) -> None:
+    """Meanwhile a tick has looked through all pages, and found a run that failed."""
+    before = Scan(front=(b"12345678",), full_at="2026-03-02T08:00:00.000Z")
+    connections.save_scan(DEFAULT, before)
+    by_a_tick = replace(before, full_at="2026-03-02T09:00:00.000Z", again=("run-1",))
+    connections.save_scan(DEFAULT, by_a_tick)
+
+    connections.save_scan(DEFAULT, replace(before, front=(b"87654321",)), since=before)
+
+    assert connections.get(DEFAULT).scan == replace(by_a_tick, front=(b"87654321",))

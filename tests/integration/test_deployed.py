@@ -255,12 +255,12 @@ def test_a_poll_that_dies_between_table_and_queue_is_repaired_by_the_next_tick(
     deployed: Deployment, run_id: str
 ) -> None:
     """The queue is out of reach in the middle of a tick: what was committed comes out anyway."""
-    deployed.show(run_id, "created")
     functions = deployed.stack.aws.client("lambda")
     name = deployed.stack.outputs["PollFunctionName"]
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     nowhere = {**variables, "QUEUE_URL": variables["QUEUE_URL"].replace("Queue", "Nowhere")}
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": nowhere})
+    deployed.show(run_id, "created")
     try:
         report = deployed.stack.poll(runIDs=[run_id])
         assert (report["changed"], report["enqueued"]) == (1, 0)

@@ -90,8 +90,9 @@ def begun(watcher: Watcher, show: Show, clock: Clock) -> str:
 
 def spend(connections: ConnectionStore, budget: Budget) -> None:
     assert budget.whole_at is not None
-    scan = replace(connections.get("default").scan, budget_whole_at=timestamp(budget.whole_at))
-    connections.save_scan("default", scan, is_ahead=True)
+    planned = replace(connections.get("default").scan, comeback="soon")
+    connections.save_scan("default", planned)
+    assert connections.take_comeback("default", "soon", timestamp(budget.whole_at))
 
 
 def the_word(words: Words) -> str:
@@ -134,8 +135,8 @@ def test_a_quiet_look_ahead_is_one_request_and_asks_the_table_for_little(
 
     report = watcher.come_back(word, Deadline(30))
 
-    assert (report.requests, report.table_calls) == (1, 2)
-    assert requests_made == ["GetItem", "UpdateItem", "SendMessage"]
+    assert (report.requests, report.table_calls) == (1, 3)
+    assert requests_made == ["GetItem", "UpdateItem", "UpdateItem", "SendMessage"]
 
 
 def test_a_look_ahead_counts_its_requests_and_is_no_tick(
@@ -281,7 +282,7 @@ def test_a_tick_that_can_not_read_the_list_begins_no_chain(
     assert words.take() == []
 
 
-def test_a_run_that_can_not_be_looked_at_is_left_to_the_schedule(
+def test_a_run_that_can_not_be_looked_at_keeps_no_other_from_it(
     watcher: Watcher, words: Words, show: Show, clock: Clock, algolia: AlgoliaStandIn, begun: str
 ) -> None:
     algolia.put_run(
@@ -290,6 +291,39 @@ def test_a_run_that_can_not_be_looked_at_is_left_to_the_schedule(
     clock.advance(CLOSE)
     report = watcher.come_back(the_word(words), Deadline(30))
     assert deeds(report) == {"failed": 1}
+    assert len(words.take()) == 1
+
+
+def test_a_watched_run_that_algolia_does_not_know_keeps_no_other_from_it(
+    watcher: Watcher, words: Words, store: RunStore, clock: Clock, begun: str
+) -> None:
+    """It is looked at by every tick for an hour, and fails each time."""
+    words.take()
+    store.put_watch("default", "nobody-knows", Watch())
+    clock.advance(CLOSE)
+    assert watcher.tick(Deadline(30)).failed == 1
+    assert len(words.take()) == 1
+
+
+def test_a_word_that_comes_twice_at_once_is_one_look(
+    watcher: Watcher,
+    words: Words,
+    clock: Clock,
+    connections: ConnectionStore,
+    begun: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other one has taken it between this one's reading of the item and its own try."""
+    clock.advance(CLOSE)
+    word, get = the_word(words), ConnectionStore.get
+
+    def get_and_lose(store: ConnectionStore, name: str) -> Connection:
+        found = get(store, name)
+        assert connections.take_comeback(name, word, timestamp(clock.now + EARNED))
+        return found
+
+    monkeypatch.setattr(ConnectionStore, "get", get_and_lose)
+    assert watcher.come_back(word, Deadline(30)) == replace(NOTHING, table_calls=3)
     assert words.take() == []
 
 

@@ -25,7 +25,7 @@ from runbell.errors import (
     SlackUnknownError,
     SlackUpdateError,
 )
-from runbell.secrets import Secret, parse_slack
+from runbell.secrets import REMEMBERED, Secret, parse_slack
 from runbell.slack import messages
 from runbell.slack.access import SlackAccess
 from runbell.slack.messages import Message, plain
@@ -504,5 +504,5 @@ class TestAccess:
         access = access_to("webhook", slack.url)
         assert not access.messenger().can_edit
         secrets_manager.text = json.dumps({"bot_token": TOKEN})
-        clock.advance(300)
+        clock.advance(REMEMBERED)
         assert access.messenger().can_edit

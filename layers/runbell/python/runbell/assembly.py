@@ -70,7 +70,8 @@ def prepare(make: Callable[[], object]) -> None:
     """
     from botocore.exceptions import BotoCoreError
 
-    with suppress(ConfigurationError, BotoCoreError):
+    # What botocore thinks of a URL that is none is a ValueError.
+    with suppress(ConfigurationError, BotoCoreError, ValueError):
         make()
 
 

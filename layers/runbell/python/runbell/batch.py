@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
 from runbell.errors import StoreUnavailableError
@@ -15,6 +16,10 @@ from runbell.outbox import BATCH, Outbox, Wake
 from runbell.run import Run
 from runbell.store import RunStore
 from runbell.tasks import TaskItem
+
+FRESH = 5.0
+"""Seconds for which what was read beforehand is good. A watch that is put meanwhile, or a mute, has
+no version, so it would pass unseen."""
 
 
 class Batch:
@@ -28,14 +33,23 @@ class Batch:
         outbox: Wakes notify.
         runs: Those whose items are read now, and those of their tasks. Any other's are read when
             they are asked for.
+        clock: Seconds that only ever go on.
     """
 
     def __init__(
-        self, connection: str, store: RunStore, outbox: Outbox, runs: Sequence[Run] = ()
+        self,
+        connection: str,
+        store: RunStore,
+        outbox: Outbox,
+        runs: Sequence[Run] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
         self._store = store
         self._outbox = outbox
+        self._clock = clock
+        self._read_at = clock()
         self._runs: dict[str, RunItem] = {}
         self._tasks: dict[str, TaskItem] = {}
         self._words: deque[Wake] = deque()
@@ -56,7 +70,7 @@ class Batch:
             StoreUnavailableError: The table did not answer.
         """
         item, task = self._runs.pop(run.run_id, None), self._tasks.get(run.task_id)
-        if item is None or task is None:
+        if item is None or task is None or self._clock() - self._read_at > FRESH:
             item, task = self._store.get_with_task(self._connection, run.run_id, run.task_id)
             self._tasks[run.task_id] = task
         return item, task

@@ -180,8 +180,11 @@ class Checker:
             StoreUnavailableError, LostRaceError: The table did not take it; nothing was announced.
         """
         batch = self.batch()
-        check = self.observe_in(batch, run, deadline, is_named=is_named, is_due=is_due)
-        return replace(check, queued=Wake.of(check.item) in batch.enqueue())
+        try:
+            check = self.observe_in(batch, run, deadline, is_named=is_named, is_due=is_due)
+        finally:  # what is saved by then is told
+            taken = batch.enqueue()
+        return replace(check, queued=Wake.of(check.item) in taken)
 
     def batch(self, runs: Sequence[Run] = ()) -> Batch:
         """Make ready to observe runs together, those of one task one after the other."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -170,7 +170,26 @@ class ConnectionStore:
         connections = [self._read(found[item["pk"]]) for item in items if item["pk"] in found]
         return connections, write_cursor(more) if more else None
 
-    def save_scan(self, name: str, scan: Scan, *, is_ahead: bool = False) -> None:
+    def take_comeback(self, name: str, moment: str, budget_whole_at: str) -> bool:
+        """Take a look ahead of the schedule upon oneself, and count it.
+
+        Args:
+            name: The connection's.
+            moment: Which look.
+            budget_whole_at: When all looks are earned again, with this one.
+
+        Returns:
+            False if another has, or has planned another one.
+        """
+        from boto3.dynamodb.conditions import Attr
+
+        spent, is_planned = {"budget_whole_at": budget_whole_at}, Attr("comeback").eq(moment)
+        saved = self._table.update(
+            _key(name), put=spent, remove=("comeback",), condition=is_planned
+        )
+        return saved is not None
+
+    def save_scan(self, name: str, scan: Scan, *, since: Scan | None = None) -> None:
         """Save how far a connection's runs have been looked through.
 
         Of two ticks at once the later word stays. Either knows only what it has looked at itself,
@@ -179,8 +198,8 @@ class ConnectionStore:
         Args:
             name: The connection's.
             scan: How far.
-            is_ahead: Whether this was a look ahead of the schedule. Any other has spent nothing,
-                and leaves the budget as it is by now.
+            since: How far it was before; what is still the same is then left as it is by now. A
+                look ahead of the schedule may last while a tick goes further.
         """
         from boto3.dynamodb.conditions import Attr
 
@@ -194,8 +213,9 @@ class ConnectionStore:
             "application": scan.application,
             "comeback": scan.comeback,
         }
-        if is_ahead:
-            written["budget_whole_at"] = scan.budget_whole_at
+        if since is not None:
+            same = {each.name for each in fields(Scan) if _is_same(scan, since, each.name)}
+            written = {name: value for name, value in written.items() if name not in same}
         put = {name: value for name, value in written.items() if value is not None}
         remove = [name for name, value in written.items() if value is None]
         # A connection that was deleted meanwhile does not come back.
@@ -225,6 +245,10 @@ class ConnectionStore:
                 budget_whole_at=item.get("budget_whole_at"),
             ),
         )
+
+
+def _is_same(scan: Scan, since: Scan, name: str) -> bool:
+    return bool(getattr(scan, name) == getattr(since, name))
 
 
 def _key(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,6 +16,8 @@ from runbell.deadline import Deadline
 from runbell.discovery import Row, in_batches
 from runbell.errors import (
     AlgoliaCredentialError,
+    AlgoliaRateLimitError,
+    AlgoliaUnavailableError,
     ConfigurationError,
     MalformedRunError,
     NewerItemError,
@@ -33,8 +35,14 @@ AT_ONCE = 8
 """Runs that are looked at side by side."""
 
 ROWS_AT_ONCE = 100
-"""Rows of the list that are worked off before the next ones are begun: what is read of them at once
-is compared within a second, and no word of them waits for longer."""
+"""Rows of the list that are worked off before the next ones are begun."""
+
+PROMPT = 1.0
+"""Seconds after which words go to the queue though a request takes more of them: the look at one
+task may take its time, and the news of others does not wait for it."""
+
+UNANSWERED = (AlgoliaRateLimitError, AlgoliaUnavailableError)
+"""What says that Algolia is away, or asks for less."""
 
 AFTER_A_FAILURE = timedelta(minutes=5)
 """After which a run that Algolia refuses to show is asked for again."""
@@ -149,7 +157,7 @@ class Looks:
         work = Work()
         try:
             chain = partial(self._observe_in_order, checker, batch, deadline)
-            work.add(_side_by_side(chain, tasks))
+            work.add(_side_by_side(chain, tasks, meanwhile=batch.enqueue))
         finally:  # what is saved by then is told
             work.tally["enqueued"] += len(batch.enqueue())
         return work
@@ -194,7 +202,10 @@ class Looks:
             may_succeed = error.retryable or refused or isinstance(error, NewerItemError)
             if not may_succeed and not isinstance(error, RunNotFoundError):
                 self._put_off(name)
-            return Work(Counter(failed=1, refused=int(refused)), [name] if may_succeed else [])
+            tally = Counter(
+                failed=1, refused=int(refused), unanswered=int(isinstance(error, UNANSWERED))
+            )
+            return Work(tally, [name] if may_succeed else [])
         except Exception as error:  # noqa: BLE001 (logged: one run must not stop the others)
             meter.fail(error)
             logger.exception("a look fails unforeseen", extra={f"{kind}_id": name, **told(error)})
@@ -234,10 +245,25 @@ class Looks:
             raise
 
 
-def _side_by_side(look: Callable[[T], Work], things: Sequence[T]) -> Work:
+def _side_by_side(
+    look: Callable[[T], Work],
+    things: Sequence[T],
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Work:
+    """Look at things; `meanwhile` is called about once a second until all are done."""
     work = Work()
-    if things:
-        with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(things))) as pool:
-            for done in pool.map(look, things):
-                work.add(done)
+    if not things:
+        return work
+    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(things))) as pool:
+        looks = [pool.submit(look, thing) for thing in things]
+        waiting = set(looks)
+        while waiting:
+            done, waiting = wait(waiting, PROMPT, FIRST_EXCEPTION)
+            if any(each.exception() for each in done):
+                break  # then no other is begun
+            meanwhile()
+        for each in waiting:
+            each.cancel()
+    for each in looks:  # one that was cancelled comes after the one that has failed
+        work.add(each.result())
     return work

@@ -19,7 +19,7 @@ from runbell.errors import (
     OutOfTimeError,
     RunbellError,
 )
-from runbell.looks import Duty, Looks, Work
+from runbell.looks import UNANSWERED, Duty, Looks, Work
 from runbell.metering import meter
 from runbell.observability import logger, told
 from runbell.run import Run, Status, parse_run
@@ -260,6 +260,7 @@ class Round:
         meter.fail(error)
         logger.error(what, extra=told(error))
         self._work.tally["failed"] += 1
+        self._work.tally["unanswered"] += isinstance(error, UNANSWERED)
 
 
 def _runs_in(rows: Iterable[Row]) -> Iterator[Run]:

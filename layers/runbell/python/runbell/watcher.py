@@ -25,6 +25,12 @@ from runbell.table import Table
 if TYPE_CHECKING:
     from runbell.ahead import Ahead
 
+TROUBLE = ("refused", "unanswered")
+"""What is counted of looks that Algolia does not take: with this key, or for now."""
+
+LOOK_AHEAD = 20.0
+"""Seconds for a look ahead of the schedule: what there is too much of is the next tick's."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -136,7 +142,8 @@ class Watcher:
             check = partial(checker.check, deadline=deadline)
             looks = Looks(self._name, self._store, now=self._now)
             work.add(looks.at_each(check, list(dict.fromkeys(run_ids)), deadline))
-        if work.tally.pop("refused", 0) and not work.tally["checked"]:
+        trouble = {name: work.tally.pop(name, 0) for name in TROUBLE}
+        if trouble["refused"] and not work.tally["checked"]:
             raise AlgoliaCredentialError("Algolia refuses the credentials of every run looked at")
         if not work.tally.pop("unread", 0):
             meter.count(Metric.TICKS)
@@ -166,17 +173,18 @@ class Watcher:
         before = self._connections.get(self._name)
         if self._ahead is None or before.scan.comeback != moment:
             return Report(table_calls=self._table.calls_made - calls)
+        taken = self._ahead.spent(replace(before.scan, comeback=None))
+        if not self._connections.take_comeback(self._name, moment, taken.budget_whole_at or ""):
+            return Report(table_calls=self._table.calls_made - calls)
         work = Work()
-        connection, checker = self._opened(before)
+        connection, checker = self._opened(replace(before, scan=taken))
         requests = checker.client.requests_made
-        scan = self._ahead.spent(replace(connection.scan, comeback=None))
-        try:
-            about = self._round(checker, work, deadline)
-            scan = self._planned(connection, about.glance(scan), about, work)
-        finally:  # what has failed was a look all the same
-            self._connections.save_scan(self._name, scan, is_ahead=True)
+        about = self._round(checker, work, Deadline(min(LOOK_AHEAD, deadline.remaining())))
+        scan = self._planned(connection, about.glance(connection.scan), about, work)
+        if scan != taken:
+            self._connections.save_scan(self._name, scan, since=taken)
         self._call(scan)
-        for name in ("refused", "unread"):
+        for name in (*TROUBLE, "unread"):
             work.tally.pop(name, 0)
         return Report(
             **work.tally,
@@ -203,8 +211,8 @@ class Watcher:
         )
 
     def _planned(self, connection: Connection, scan: Scan, about: Round, work: Work) -> Scan:
-        """Say when to come back; where something has failed, that is left to the schedule."""
-        active = () if work.tally["failed"] else about.active
+        """Say when to come back; where Algolia is in trouble, that is left to the schedule."""
+        active = () if any(work.tally[name] for name in (*TROUBLE, "unread")) else about.active
         if self._ahead is None:
             return replace(scan, comeback=None)
         return self._ahead.planned(connection, scan, active)
