@@ -61,6 +61,7 @@ build: $(VENV)/.done ## Build the template's artifacts with SAM
 	@$(BIN)/python -m local build
 
 deploy: $(VENV)/.done ## Deploy to AWS: make deploy ARGS="--guided"
+	@command -v python3.13 >/dev/null || echo "make: python3.13 is not here, so Lambda finds no bytecode in the layers: cold starts take longer" >&2
 	@PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam build --cached --parallel
 	@PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam deploy $(ARGS)
 
