@@ -64,6 +64,41 @@ def test_every_measure_has_its_place_in_the_page() -> None:
         assert filled(page, name, "x").count("x") >= 1
 
 
+def test_a_shorter_play_leaves_the_million_as_it_was_kept() -> None:
+    from benchmarks.scale import MILLION, SHOWN_AS, USUAL, in_words, kept_as
+
+    assert kept_as(USUAL) != kept_as(MILLION) == kept_as(2 * MILLION)
+    play = dict.fromkeys(SHOWN_AS, 7)
+    both = {kept_as(USUAL): play, kept_as(MILLION): play | {"kills": 6_172}}
+    assert "| processes killed | 7 | 6,172 |" in in_words(both)
+    assert "| processes killed | 7 |" in in_words({kept_as(USUAL): play})
+
+
+def test_a_days_goal_that_is_missed_is_in_bold() -> None:
+    from benchmarks.fast_polling import DAYS, SWITCHES, Outcome, figures, in_words
+
+    def drawn(lag: float) -> str:
+        day = figures(Outcome([lag], [], looks=3, requests=5), quiet=5)
+        return in_words({f"{name} {switch}": day for name in DAYS for switch in SWITCHES})
+
+    assert "**" not in drawn(15.0)
+    assert "| usual, on | 1 | 15.1 | **15.1** | 0.0 | 3 | 5 | 1.00 |" in drawn(15.1)
+
+
+def test_a_time_to_tell_that_misses_its_goal_is_in_bold() -> None:
+    from benchmarks.notify import in_words
+
+    facts = {
+        "announcements": 1_000,
+        "channels": 20,
+        "seconds": 60.0,
+        "goal": 1.2,
+        "requests": 1_020,
+    }
+    assert "| 60.0 | **1.22** | 1.20 | 1.02 |" in in_words({**facts, "factor": 1.224, "met": False})
+    assert "| 60.0 | 1.19 | 1.20 | 1.02 |" in in_words({**facts, "factor": 1.19, "met": True})
+
+
 def test_bars_are_as_long_as_their_values_and_say_them() -> None:
     drawn = draw("a < b", "ms", [Bar("one", (10.0, 30.0), True), Bar("two", (400.0,), False)])
     root = ElementTree.fromstring(drawn)

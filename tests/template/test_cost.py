@@ -12,11 +12,13 @@ import pytest
 from benchmarks.cost import (
     EMPTY_RECEIVES,
     FIXED_GOAL,
+    GOAL,
     PRICES,
     ARun,
     Line,
     fixed,
     measure_a_run,
+    metrics_of,
     total,
     usage,
 )
@@ -116,8 +118,34 @@ def test_the_switches_save_what_belongs_to_them(template: Template) -> None:
     assert names() - names(is_fast=False) == {"empty polls of ComebackMapping"}
 
 
-def test_what_is_fixed_stays_below_its_goal(template: Template) -> None:
-    assert total(fixed(template)) < FIXED_GOAL
+def test_what_is_fixed_stays_below_its_goal_if_the_dashboard_is_free(template: Template) -> None:
+    """An account's first three are; with a fourth it is above, as docs/performance.md says."""
+    free, paid = total(fixed(template)), total(fixed(template, is_dashboard_paid=True))
+
+    assert free < FIXED_GOAL < paid
+    assert paid - free == pytest.approx(3.00)
+
+
+def test_a_dashboard_that_is_switched_off_is_not_paid_for(template: Template) -> None:
+    off = fixed(template, is_monitored=False, is_dashboard_paid=True)
+
+    assert not {"metrics", "alarms", "dashboard"} & {line.name for line in off}
+
+
+@pytest.mark.parametrize(
+    ("runs_a_day", "least", "most"), [(0, 0, 0), (1, 0.03, 0.05), (2_400, 0.89, 0.9)]
+)
+def test_metrics_of_what_happens_are_paid_for_by_the_hour(
+    runs_a_day: float, least: float, most: float
+) -> None:
+    assert least <= metrics_of(runs_a_day).dollars <= most
+
+
+def test_the_goal_of_usage_is_missed_without_and_with_fast_polling(template: Template) -> None:
+    """Which docs/performance.md says. Once this fails for good, it has to say so too."""
+    a_run = measure_a_run(60)
+    for is_fast in (False, True):
+        assert total(usage(template, a_run, tasks=100, runs_a_day=1, is_fast=is_fast)) > GOAL
 
 
 def test_use_grows_with_tasks_and_with_runs(template: Template) -> None:
