@@ -156,7 +156,7 @@ def time(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedTim
             monkeypatch.setattr(f"runbell.{module}.Deadline", SimulatedDeadline)
         # Side by side they would wait for the same seconds; one after the other is the worst.
         monkeypatch.setattr(
-            "runbell.looks._side_by_side", lambda do, things: _one_by_one(do, things)
+            "runbell.looks._side_by_side", lambda do, things, **_: _one_by_one(do, things)
         )
         yield time
 
