@@ -106,7 +106,8 @@ $(VENV)/.done: requirements/dev.txt
 .venv-%/.done: requirements/%.txt $(VENV)/.done
 	@echo "setup: $(SETTING_UP_$*) …"
 	@rm -rf .venv-$* && $(PYTHON) -m venv .venv-$*
-	@$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r requirements/$*.txt || { $(OFFLINE); }
+	@$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes $(COMPILED_$*) \
+		-r requirements/$*.txt || { $(OFFLINE); }
 	@touch $@
 
 $(BLOCK_TYPES)/node_modules/.done: $(BLOCK_TYPES)/package-lock.json
@@ -118,6 +119,8 @@ $(BLOCK_TYPES)/node_modules/.done: $(BLOCK_TYPES)/package-lock.json
 
 SETTING_UP_aws := the local AWS
 SETTING_UP_lambda := what the Lambda runtime brings
+# Lambda's runtime is taken to bring bytecode of its packages; a cold start here would not write any.
+COMPILED_lambda := --compile-bytecode
 SETTING_UP_peer := the plain handler that is measured beside
 SETTING_UP_audit := what looks for weak spots
 
