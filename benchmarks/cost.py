@@ -233,8 +233,9 @@ def usage(
         ),
         Line(
             "DynamoDB: writes",
-            # Each change comes with a tick that notes how far it has come, as a look ahead does.
-            runs * a_run.writes + (min(TICKS, changes) + ahead) * ceil(CONNECTION_ITEM / 1_024),
+            # Each change comes with a tick that notes how far it has come. A look ahead is taken
+            # before it is made, and noted afterwards.
+            runs * a_run.writes + (min(TICKS, changes) + 2 * ahead) * ceil(CONNECTION_ITEM / 1_024),
             "dynamodb_write_unit",
         ),
         Line(

@@ -34,12 +34,12 @@ from benchmarks.table import Row, compared, keep, machine, show
 from benchmarks.warm_process import Cost, WarmFunction
 from local.algolia import AlgoliaStandIn, RunLife, Step
 from local.aws import ROOT
+from local.counts import quiet_item
 
 sys.path.insert(0, str(ROOT / "layers" / "runbell" / "python"))
 
 from runbell.discovery import FRONT, WINDOW
 from runbell.discovery import Row as ListRow
-from runbell.items import run_attributes, run_key
 from runbell.run import parse_run, timestamp
 
 KNOWN = (100, 1_000, 10_000, 100_000)
@@ -174,16 +174,7 @@ def know(surroundings: Stage, table: str) -> None:
     """Know every run, as if ticks had seen it: one by one that would take many minutes."""
     now = timestamp(datetime.now(UTC))
     items = (
-        {
-            "pk": run_key("default", run.run_id),
-            "connection": "default",
-            "run_id": run.run_id,
-            "recent": "default",
-            "updated_at": run.created_at,
-            "version": 1,
-            "snapshot": run_attributes(run),
-            "deliveries": {},
-        }
+        quiet_item(run)
         for page in _pages(surroundings.algolia, sort="createdAt")
         for run in map(parse_run, page)
     )

@@ -26,7 +26,7 @@ from runbell.items import run_attributes, run_key
 from runbell.observability import logger
 from runbell.outbox import Outbox, Wake
 from runbell.rules import Routing
-from runbell.run import parse_run
+from runbell.run import Run, parse_run
 from runbell.secrets import AlgoliaCredentials
 from runbell.store import RunStore
 from runbell.sweeper import Sweeper
@@ -95,19 +95,7 @@ def _fill(dynamodb: Any, name: str, algolia: AlgoliaStandIn) -> None:
         listed = client.list_runs(
             Deadline(PATIENCE), page=page, sort="createdAt", order="asc", start=LONG_AGO
         )
-        items = [
-            {
-                "pk": run_key("default", run.run_id),
-                "connection": "default",
-                "run_id": run.run_id,
-                "recent": "default",
-                "updated_at": run.created_at,
-                "version": 1,
-                "snapshot": run_attributes(run),
-                "deliveries": {},
-            }
-            for run in map(parse_run, listed.items)
-        ]
+        items = [quiet_item(run) for run in map(parse_run, listed.items)]
         for batch in (items[at : at + 25] for at in range(0, len(items), 25)):
             puts = [{"PutRequest": {"Item": {k: write(v) for k, v in i.items()}}} for i in batch]
             dynamodb.batch_write_item(RequestItems={name: puts})
@@ -171,3 +159,17 @@ def _watcher(table: Table, algolia: AlgoliaStandIn) -> Watcher:
         lambda checker: {"task": Timekeeper(checker, store, tasks).look},
         table,
     )
+
+
+def quiet_item(run: Run) -> dict[str, Any]:
+    """The item of a run that ticks have seen, and of which nobody is to be told."""
+    return {
+        "pk": run_key("default", run.run_id),
+        "connection": "default",
+        "run_id": run.run_id,
+        "recent": "default",
+        "updated_at": run.created_at,
+        "version": 1,
+        "snapshot": run_attributes(run),
+        "deliveries": {},
+    }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Slack waits for three seconds, and Lambda gives a start more of a CPU than what comes after it: so
 # everything is imported and made here, and nothing with the first event.
-interactions = assembly.interactions()
+assembly.prepare(assembly.interactions)
 
 
 @logger.inject_lambda_context(clear_state=True, log_event=False)  # it can be sent again
@@ -28,7 +28,7 @@ interactions = assembly.interactions()
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Answer one request of Slack's."""
     try:
-        answer = interactions.answer(event.get("headers") or {}, _body(event))
+        answer = assembly.interactions().answer(event.get("headers") or {}, _body(event))
     except RunbellError as error:
         status, body, headers = problem(error, to_stranger=True)
         log = logger.error if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.warning

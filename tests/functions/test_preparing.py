@@ -19,7 +19,12 @@ Handler = Callable[[dict[str, Any]], Any]
 
 @pytest.mark.parametrize(
     ("function", "part"),
-    [("poll", assembly.watcher), ("notify", assembly.inbox), ("api", assembly.api_tokens)],
+    [
+        ("poll", assembly.watcher),
+        ("notify", assembly.inbox),
+        ("api", assembly.api_tokens),
+        ("interact", assembly.interactions),
+    ],
 )
 def test_a_function_that_has_started_has_made_its_parts(
     handlers: Callable[[str], Handler], function: str, part: Any
@@ -49,7 +54,7 @@ def test_importing_a_function_needs_no_environment(monkeypatch: pytest.MonkeyPat
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     forget()
-    for function in ("poll", "notify", "api"):
+    for function in ("poll", "notify", "api", "interact"):
         assert callable(load(function).handler)
     forget()
 
